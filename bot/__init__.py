@@ -1,0 +1,1 @@
+"""A GitOps commit bot: promotions in the MLflow Model Registry become reviewed, verified, revertible pull requests."""

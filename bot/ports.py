@@ -1,0 +1,341 @@
+"""What the bot needs from outside, as short Protocols: the map of the bot.
+
+Adapters fill these, `wiring` says which, `engine` uses them. Every method may raise `Retryable` (try again later)
+or `Refused` (will not work until a person acts); a library's own exceptions stop in its adapter.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from bot.core.model import (
+    ArgoCD,
+    Branch,
+    Build,
+    Catalogue,
+    Check,
+    Image,
+    ModelVersion,
+    Pinned,
+    PinValue,
+    Proof,
+    Proposal,
+    Selector,
+    Target,
+    Workflow,
+)
+from bot.core.verdict import Claim, Verdict
+
+
+class Retryable(Exception):
+    """It may work later. `after` is how long the other side asked us to stay away, when it said so."""
+
+    def __init__(self, sentence: str, after: timedelta | None = None) -> None:
+        """Keep the sentence for people and the wait for the loop."""
+        super().__init__(sentence)
+        self.after = after
+
+
+class Refused(Exception):
+    """It will not work until a person acts; the message is the sentence that this person sees."""
+
+
+class Registry(Protocol):
+    """The model registry."""
+
+    def wanted(self, model: str, when: Selector) -> ModelVersion | None:
+        """The version that the selector names, with its details; None when there is none (alias, version or model gone)."""
+        ...
+
+    def version(self, model: str, version: str) -> ModelVersion | None:
+        """One version with its details: run, metrics, signature, tags; None when it is gone."""
+        ...
+
+    def input_example(self, model: str, version: str) -> Mapping[str, Any] | None:
+        """The logged input example as a body for /invocations (`{"dataframe_split": …}` or `{"inputs": …}`), or None."""
+        ...
+
+    def tag(self, model: str, version: str, tags: Mapping[str, str]) -> None:
+        """Set these tags on a model version; those that it has already are left alone."""
+        ...
+
+
+class Images(Protocol):
+    """The image registry."""
+
+    def find(self, repository: str, tag: str) -> Image | None:
+        """The image under this tag with its digest and labels, or None when the registry says that there is none."""
+        ...
+
+
+class CI(Protocol):
+    """What builds images."""
+
+    def find(self, workflow: Workflow, correlation: str) -> Build | None:
+        """The newest run with this correlation id, in its newest attempt."""
+        ...
+
+    def start(self, workflow: Workflow, correlation: str, inputs: Mapping[str, str]) -> Build:
+        """Start a run, unless one with this correlation id exists: then that one."""
+        ...
+
+
+class Manifests(Protocol):
+    """The manifests repo: what is pinned, and branches that change it. Never a work tree."""
+
+    def fetch(self) -> str:
+        """Bring the mirror up to date and return the head of the base branch."""
+        ...
+
+    def file(self, path: str, commit: str) -> bytes | None:
+        """A file's bytes at a commit, or None where there is none."""
+        ...
+
+    def history(self, path: str, limit: int) -> Sequence[str]:
+        """The newest first-parent commits of the base branch that changed this file, newest first."""
+        ...
+
+    def pinned(self, target: Target) -> Pinned:
+        """What the pins of a target say on the base branch, and which commit made it so. `Refused` when ambiguous."""
+        ...
+
+    def branch(self, target: Target, name: str) -> Branch | None:
+        """A branch of the bot's with its pins and foreign commits; None when it does not exist."""
+        ...
+
+    def write(
+        self,
+        target: Target,
+        name: str,
+        value: PinValue,
+        message: str,
+        *,
+        expect: str | None,
+        only_where: PinValue | None,
+    ) -> str:
+        """Put one commit on top of the base branch's head, push it as branch `name`, return the commit.
+
+        All pins of the target get `value`; with `only_where`, only those that now hold that. Pushed only if the branch
+        is where `expect` says (None: does not exist yet). Raises `Refused` when nothing would change.
+        """
+        ...
+
+    def delete(self, name: str, *, expect: str) -> None:
+        """Delete a branch if it is still where `expect` says; done already is done."""
+        ...
+
+    def diff(self, target: Target, value: PinValue) -> str:
+        """The unified diff that `write` would commit; touches nothing."""
+        ...
+
+
+class Forge(Protocol):
+    """Where pull requests live. Bound to the manifests repo."""
+
+    def open_proposals(self) -> Sequence[Proposal]:
+        """Every open pull request whose head is a branch of the bot's, without mergeability."""
+        ...
+
+    def newest(self, branch: str) -> Proposal | None:
+        """The newest pull request from this branch, whatever its state, with everything that the forge knows of it."""
+        ...
+
+    def brought(self, commit: str) -> Proposal | None:
+        """The merged pull request of the bot's that a commit of the base branch came with."""
+        ...
+
+    def open(
+        self, branch: str, title: str, body: str, *, labels: Iterable[str], reviewers: Iterable[str] = ()
+    ) -> Proposal:
+        """Open a pull request, or adopt the one that is open for this branch; title and body become these."""
+        ...
+
+    def close(self, proposal: Proposal, comment: str) -> None:
+        """Comment and close; the comment carries a marker, so that a repeat does not comment twice."""
+        ...
+
+    def merge(self, proposal: Proposal, title: str, message: str) -> str:
+        """Merge exactly `proposal.head` and return the commit on the base branch. `Refused` when that is not the head."""
+        ...
+
+    def comment(self, number: int, marker: str, text: str) -> None:
+        """Put a comment there once: a comment with the same hidden marker is edited instead."""
+        ...
+
+    def label(self, number: int, add: Iterable[str], remove: Iterable[str] = ()) -> None:
+        """Add and remove labels."""
+        ...
+
+    def proof(self, commit: str, target: str) -> Proof:
+        """What is recorded about a target on a commit."""
+        ...
+
+    def record(self, commit: str, target: str, proof: Proof, url: str | None = None) -> None:
+        """Record it, as a commit status with the context `gitops-bot/<target>`."""
+        ...
+
+
+class Cluster(Protocol):
+    """What applies the manifests repo, and can say how far it is."""
+
+    def look(self, rollout: ArgoCD, claim: Claim, now: datetime) -> Verdict:
+        """Judge the claim from one reading. Out of reach is an INCONCLUSIVE verdict, not an exception."""
+        ...
+
+    def ask_to_sync(self, rollout: ArgoCD) -> None:
+        """Have it look at the repo now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Whom a probe must find: this model version; `example` is a body for /invocations, `outputs` its logged shape."""
+
+    model: str
+    version: str
+    example: Mapping[str, Any] | None = None
+    outputs: tuple[str, ...] | None = None
+
+
+class Prober(Protocol):
+    """Asks the served model itself."""
+
+    def probe(self, check: Check, expected: Expected, now: datetime) -> Verdict:
+        """One attempt of one check. FAILED only on an answer that came and is wrong."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A decision as the journal keeps it. `seconds` is what the pass took, `outcome` what became of the action."""
+
+    target: str
+    at: datetime
+    action: str
+    because: str
+    outcome: str = "done"  # done | retry | refused | crashed
+    detail: str = ""
+    version: str | None = None
+    commit: str | None = None
+    url: str | None = None
+    seconds: float = 0.0
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a target stood at the last look: the three columns that should agree, and the last decision."""
+
+    target: str
+    looked_at: datetime
+    wanted: str | None
+    pinned: str | None
+    live: str | None
+    action: str
+    because: str
+    proposals: tuple[tuple[int, str, str], ...] = ()  # number, url, title
+    failures: int = 0
+
+
+class Journal(Protocol):
+    """Every decision with its reason, for people; and a cache. Losing it loses no promotion."""
+
+    def write(self, entry: Entry) -> None:
+        """Append, unless the newest entry of the target says the same: then only its time moves on."""
+        ...
+
+    def entries(self, target: str | None = None, limit: int = 100) -> Sequence[Entry]:
+        """Newest first."""
+        ...
+
+    def stand(self, standing: Standing) -> None:
+        """Remember how a target stood."""
+        ...
+
+    def standings(self) -> Mapping[str, Standing]:
+        """The newest standing of every target."""
+        ...
+
+    def remember(self, key: str, value: str, at: datetime) -> None:
+        """Keep a small fact (when the cluster was asked to sync a commit, …)."""
+        ...
+
+    def recall(self, key: str) -> tuple[str, datetime] | None:
+        """The fact with its time, or None."""
+        ...
+
+    def ping(self) -> None:
+        """Raise `Retryable` when the database cannot be used."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A verified webhook: who sent it, under which id, and when it came."""
+
+    sender: str
+    id: str
+    event: str
+    received_at: datetime
+    targets: tuple[str, ...]
+
+
+class Inbox(Protocol):
+    """Verified webhooks, kept before they are answered."""
+
+    def put(self, delivery: Delivery) -> bool:
+        """Store it; False when the same sender delivered the same id before."""
+        ...
+
+    def deliveries(self, limit: int = 100) -> Sequence[Delivery]:
+        """Newest first."""
+        ...
+
+
+Pass = Callable[[str], timedelta | None]
+"""One pass over the target of this name; returns when to look again (None: at the next event or sweep)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A target in the queue: what it waits for."""
+
+    target: str
+    state: str  # queued | running | delayed | failing
+    due_in: timedelta | None = None
+    failures: int = 0
+    problem: str = ""
+
+
+class Queue(Protocol):
+    """Which target is looked at when. Semantics: facts/engine.md."""
+
+    def wake(self, target: str) -> None:
+        """Look at it as soon as possible: twice is once, and during its pass means one more pass."""
+        ...
+
+    def run(self, pass_: Pass) -> None:
+        """Run passes until stopped, never two of one target at once; returns when the running ones have ended."""
+        ...
+
+    def list(self) -> Sequence[Queued]:
+        """Every target that waits, runs or fails."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that a pass may touch."""
+
+    catalogue: Callable[[], Catalogue]
+    registry: Registry
+    images: Images
+    ci: CI
+    manifests: Manifests
+    forge: Forge
+    cluster: Cluster
+    prober: Prober
+    journal: Journal
+    clock: Callable[[], datetime]
+    page: Callable[[str], str | None]  # the bot's own page about a target, for links in pull requests
