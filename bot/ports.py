@@ -319,6 +319,10 @@ class Queue(Protocol):
         """Run passes until stopped, never two of one target at once; returns when the running ones have ended."""
         ...
 
+    def stop(self) -> None:
+        """Begin no more passes."""
+        ...
+
     def list(self) -> Sequence[Queued]:
         """Every target that waits, runs or fails."""
         ...

@@ -1,0 +1,1 @@
+"""One module or folder per product; its types and exceptions stop there."""

@@ -8,6 +8,9 @@ from bot.core.model import Kind
 
 PREFIX = "gitops-bot"
 
+# The tag that a manifests repo carries before its first release (gitops-template): nothing to go back to.
+UNRELEASED = "unreleased"
+
 LABEL = PREFIX
 LABEL_REVERT = f"{PREFIX}/revert"
 LABEL_RELEASED = f"{PREFIX}/released"  # on a proposal: the hold that it caused is lifted

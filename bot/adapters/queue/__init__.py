@@ -1,0 +1,1 @@
+"""Queues of targets: in memory for one process."""

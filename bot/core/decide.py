@@ -1,0 +1,242 @@
+"""What to do next for one target: a pure function of one look at the world.
+
+Ordered guard clauses, first match wins; each is a situation with the sentence that a person can act on. Sentences
+carry no running times, so that the same situation says the same on every look.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from bot.core.actions import Close, Decision, OpenProposal, RenewProposal, Rest, StartBuild, Wait
+from bot.core.holds import agrees, hold, same
+from bot.core.markdown import plain
+from bot.core.model import (
+    Branch,
+    BuildState,
+    Image,
+    Kind,
+    Mergeability,
+    MergePolicy,
+    ModelVersion,
+    PinValue,
+    ProofState,
+    Proposal,
+    Snapshot,
+)
+from bot.core.names import VERSION
+from bot.core.proving import LATER, SOON, judged, merge, unproven
+
+BUILD = timedelta(seconds=20)
+READ_AFTER_PUSH = timedelta(minutes=2)
+
+
+def decide(look: Snapshot) -> Decision:
+    """The next action for this target, with its reason. Total: every snapshot has exactly one."""
+    for situation in _SITUATIONS:
+        decision = situation(look)
+        if decision is not None:
+            return decision
+    return _proposal(look)
+
+
+# --- 1. The target itself --------------------------------------------------------------------------
+
+
+def _paused(look: Snapshot) -> Decision | None:
+    if look.target.paused:
+        return Decision(Wait(), "paused in promotions.yaml: nothing is proposed, merged or taken back")
+    return None
+
+
+# --- 3. to 6. What is wanted -----------------------------------------------------------------------
+
+
+def _nothing_wanted(look: Snapshot) -> Decision | None:
+    if look.wanted is None:
+        return Decision(
+            Rest(),
+            f"no version of {plain(look.target.model)} has the {plain(str(look.target.when))}: nothing is wanted, so nothing is changed",
+        )
+    if not VERSION.match(look.wanted.version):
+        return Decision(
+            Wait(),
+            f"the registry names a version that is not a number ({plain(look.wanted.version)}): nothing is changed",
+        )
+    return None
+
+
+def _agreed(look: Snapshot) -> Decision | None:
+    """Wanted is pinned: tidy up, and say whether it is live."""
+    if not agrees(look):
+        return None
+    version = f"version {look.pinned_version}"
+    for proposal in look.open:
+        if proposal.kind is Kind.DEPLOY or proposal.reverts != _number(look.brought_by):
+            why = f"{version} is wanted and pinned already"
+            return Decision(Close(proposal, why), f"{why}: closing #{proposal.number}")
+    if look.proof.state is ProofState.LIVE:
+        return Decision(Rest(), f"{version} is wanted, pinned and live")
+    decision = judged(look, look.verdict) if look.verdict is not None else None
+    return decision or Decision(
+        Wait(), f"{version} is wanted and pinned, but not live: {look.proof.sentence or 'no verdict yet'}"
+    )
+
+
+def _superseded(look: Snapshot) -> Decision | None:
+    """Close what no longer matters: proposals for other versions, reverts of what is not pinned any more."""
+    wanted = _wanted(look)
+    for proposal in look.open:
+        if proposal.kind is Kind.DEPLOY and proposal.version != wanted.version:
+            why = f"the {plain(str(look.target.when))} now names version {wanted.version}"
+            return Decision(
+                Close(proposal, why), f"{why}: closing #{proposal.number} for version {proposal.version}"
+            )
+        if proposal.kind is Kind.REVERT and proposal.reverts != _number(look.brought_by):
+            why = f"version {proposal.version} is not pinned any more, so there is nothing to take back"
+            return Decision(Close(proposal, why), f"{why}: closing #{proposal.number}")
+    return None
+
+
+def _held(look: Snapshot) -> Decision | None:
+    reason = hold(look)
+    if reason is None:
+        return None
+    how = f"`gitops-bot release {look.target.name}` lets it be proposed again"
+    return Decision(Wait(), f"version {_wanted(look).version} is held: {reason}; {how}")
+
+
+# --- 7. Gates --------------------------------------------------------------------------------------
+
+
+def _gates(look: Snapshot) -> Decision | None:
+    wanted = _wanted(look)
+    if wanted.status != "READY":
+        return Decision(
+            Wait(LATER),
+            f"the registry says that version {wanted.version} is {plain(wanted.status)}, not READY",
+        )
+    if look.earlier is not None and look.target.after is not None:
+        return _earlier(look, look.earlier.target)
+    return None
+
+
+def _earlier(look: Snapshot, name: str) -> Decision | None:
+    wanted, earlier, after = _wanted(look), look.earlier, look.target.after
+    assert earlier is not None  # noqa: S101 -- _gates asked
+    assert after is not None  # noqa: S101 -- _gates asked
+    if earlier.version != wanted.version or not earlier.live:
+        stands = (
+            f"pins version {earlier.version}"
+            if earlier.version != wanted.version
+            else "has not proven it live"
+        )
+        return Decision(Wait(LATER), f"version {wanted.version} must be live in {name} first, which {stands}")
+    if earlier.since is not None and look.now - earlier.since < after.soak:
+        until = earlier.since + after.soak
+        return Decision(
+            Wait(until - look.now),
+            f"version {wanted.version} soaks in {name} until {until:%Y-%m-%d %H:%M:%S} UTC",
+        )
+    return None
+
+
+# --- 8. The image ----------------------------------------------------------------------------------
+
+
+def _image(look: Snapshot) -> Decision | None:
+    wanted, image = _wanted(look), look.image
+    if image is None:
+        return _build(look, wanted)
+    made_from = image.labels.get("org.mlflow.run_id")
+    if made_from and wanted.run_id and made_from != wanted.run_id:
+        return Decision(
+            Wait(LATER),
+            f"{image.repository}:{image.tag} was built from run {plain(made_from)}, but version {wanted.version} is run"
+            f" {plain(wanted.run_id)}: delete that tag, so that it is built again",
+        )
+    return None
+
+
+def _build(look: Snapshot, wanted: ModelVersion) -> Decision:
+    build, name = look.build, f"version {wanted.version}"
+    if look.target.build is None:
+        return Decision(
+            Wait(LATER),
+            f"there is no image for {name} in {look.target.image}, and no `build:` to make one: push it",
+        )
+    if build is None:
+        return Decision(StartBuild(wanted), f"{name} has no image yet: starting its build")
+    if build.state is BuildState.RUNNING:
+        return Decision(Wait(BUILD), f"CI is building the image of {name}: {build.url}")
+    if build.state is BuildState.FAILED:
+        return Decision(
+            Wait(LATER),
+            f"CI could not build the image of {name} ({plain(build.conclusion or 'failed')}): see {build.url}, mend it and run it again there",
+        )
+    if build.started_at is not None and look.now - build.started_at < READ_AFTER_PUSH:
+        return Decision(Wait(SOON), f"CI has built {name}; waiting for the registry to show the image")
+    return Decision(
+        Wait(LATER), f"CI says that it built {name}, but {look.target.image} has no such tag: see {build.url}"
+    )
+
+
+# --- 9. and 10. The proposal -----------------------------------------------------------------------
+
+
+def _proposal(look: Snapshot) -> Decision:
+    wanted, image = _wanted(look), look.image
+    assert image is not None  # noqa: S101 -- _image asked
+    name, branch = f"version {wanted.version}", look.branch
+    proposal = next((p for p in look.open if p.kind is Kind.DEPLOY), None)
+    if proposal is None:
+        if branch is not None and branch.foreign:
+            return Decision(
+                Wait(),
+                f"the branch {branch.name} carries commits of a person: open a pull request from it, or delete it",
+            )
+        return Decision(OpenProposal(wanted, image), f"{name} has its image: proposing it")
+    if branch is None:
+        return Decision(Wait(SOON), f"the branch of #{proposal.number} is gone; the forge will close it")
+    if branch.foreign:
+        return Decision(
+            Wait(), f"a person pushed to #{proposal.number} for {name}, so a person merges or closes it"
+        )
+    stale = _stale(look, proposal, branch, image)
+    if stale:
+        return Decision(
+            RenewProposal(proposal, branch, wanted, image), f"{stale}: writing #{proposal.number} again"
+        )
+    if look.target.merge is MergePolicy.REVIEW:
+        return Decision(Wait(), f"#{proposal.number} for {name} waits for a reviewer")
+    return merge(proposal, f"{name} may go in: merging #{proposal.number}")
+
+
+def _stale(look: Snapshot, proposal: Proposal, branch: Branch, image: Image) -> str | None:
+    if proposal.mergeability is Mergeability.CONFLICT:
+        return "the base branch changed in the same place"
+    if not same(branch.value, PinValue(image.tag, image.digest)):
+        return "the image of this version was built again"
+    if not same(branch.replaces, look.pinned.value):
+        return f"the base branch now pins {look.pinned.value}"
+    return None
+
+
+def _wanted(look: Snapshot) -> ModelVersion:
+    assert look.wanted is not None  # noqa: S101 -- _nothing_wanted asked
+    return look.wanted
+
+
+def _number(proposal: Proposal | None) -> int | None:
+    return proposal.number if proposal is not None and proposal.kind is Kind.DEPLOY else None
+
+
+_SITUATIONS: tuple[Callable[[Snapshot], Decision | None], ...] = (
+    _paused,
+    unproven,
+    _nothing_wanted,
+    _agreed,
+    _superseded,
+    _held,
+    _gates,
+    _image,
+)

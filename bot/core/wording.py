@@ -1,0 +1,275 @@
+"""Every text that people read in the forge: titles, bodies, comments, commit messages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+from bot.core.contract import Change, compare
+from bot.core.markdown import block, code, link, plain
+from bot.core.model import (
+    HttpCheck,
+    Image,
+    ModelVersion,
+    Pinned,
+    PinValue,
+    PredictionCheck,
+    Proposal,
+    RevertPolicy,
+    Target,
+)
+from bot.core.names import (
+    TRAILER_IMAGE,
+    TRAILER_REPLACES,
+    TRAILER_REVERTS,
+    TRAILER_TARGET,
+    TRAILER_VERSION,
+    version_of_tag,
+)
+from bot.core.verdict import Evidence, Verdict
+
+SHOWN_METRICS = 20
+SHOWN_EVIDENCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What the texts of one deploy need beside the version itself."""
+
+    target: Target
+    wanted: ModelVersion
+    image: Image
+    pinned: Pinned
+    live: ModelVersion | None = None
+    build_url: str | None = None
+    page: str | None = None
+
+
+def deploy_title(target: Target, version: str) -> str:
+    """`Deploy fraud-detector version 7 to production`; the model's name only as far as it is harmless."""
+    return f"Deploy {plain(target.model, 60)} version {plain(version, 20)} to {target.environment}"
+
+
+def revert_title(target: Target, failed: Proposal, to: PinValue) -> str:
+    """`Take back fraud-detector version 7 in production: go back to version 6`."""
+    version = version_of_tag(to.tag)
+    back = f"version {version}" if version else plain(to.tag or str(to), 60)
+    return f"Take back {plain(target.model, 60)} version {failed.version} in {target.environment}: go back to {back}"
+
+
+def commit_message(title: str, trailers: Mapping[str, str]) -> str:
+    """A title and the trailers by which the commit explains itself without a database."""
+    lines = "\n".join(f"{key}: {value}" for key, value in trailers.items())
+    return f"{title}\n\n{lines}\n"
+
+
+def deploy_trailers(why: Why) -> dict[str, str]:
+    """Who, what, and what it replaces."""
+    return {
+        TRAILER_TARGET: why.target.name,
+        TRAILER_VERSION: why.wanted.version,
+        TRAILER_IMAGE: why.image.reference,
+        TRAILER_REPLACES: _one_line(why.pinned.value),
+    }
+
+
+def revert_trailers(target: Target, failed: Proposal, pinned: Pinned, to: PinValue) -> dict[str, str]:
+    """As above, with the number of the proposal that is taken back."""
+    return {
+        TRAILER_TARGET: target.name,
+        TRAILER_VERSION: version_of_tag(to.tag) or "unknown",
+        TRAILER_REPLACES: _one_line(pinned.value),
+        TRAILER_REVERTS: str(failed.number),
+    }
+
+
+def _one_line(value: PinValue) -> str:
+    return plain(str(value), 300)
+
+
+def deploy_body(why: Why) -> str:
+    """What a reviewer wants to know, in the order of the questions; facts that are missing are said to be missing."""
+    sections = [
+        ("What changes", _what_changes(why)),
+        ("Why now", _why_now(why)),
+        ("How good is it", _how_good(why)),
+        ("What callers will notice", _callers(why)),
+        ("Where it comes from", _origin(why)),
+        ("What happens after the merge", _after_the_merge(why.target)),
+    ]
+    text = "\n\n".join(f"### {title}\n\n{body}" for title, body in sections)
+    return text + (f"\n\n{link('Status of this target', why.page)}" if why.page else "") + "\n"
+
+
+def _what_changes(why: Why) -> str:
+    old = why.pinned.value
+    version = version_of_tag(old.tag)
+    return "\n".join([
+        "| | now | after the merge |",
+        "|---|---|---|",
+        f"| version | {code(version) if version else code(old.tag or 'none')} | {code(why.wanted.version)} |",
+        f"| image | {code(str(old))} | {code(why.image.reference)} |",
+    ])  # fmt: skip
+
+
+def _why_now(why: Why) -> str:
+    who = (
+        f"The run was made by {code(why.wanted.user)}."
+        if why.wanted.user
+        else "The run does not say who made it."
+    )
+    made = (
+        f" The version was registered {why.wanted.created_at:%Y-%m-%d %H:%M} UTC."
+        if why.wanted.created_at
+        else ""
+    )
+    said = (
+        f"\n\nIts description:\n\n{block(why.wanted.description, 1000)}"
+        if why.wanted.description.strip()
+        else ""
+    )
+    return (
+        f"{code(str(why.target.when))} of {code(why.target.model)} names version {code(why.wanted.version)}."
+        f" MLflow does not record who set it. {who}{made}{said}"
+    )
+
+
+def _how_good(why: Why) -> str:
+    new, old = why.wanted.metrics, why.live.metrics if why.live is not None else {}
+    if not new:
+        return "The run logged no metrics."
+    then = f"version {why.live.version}" if why.live is not None else "before"
+    rows = [
+        f"| metric | {then} | version {plain(why.wanted.version, 20)} | difference |",
+        "|---|--:|--:|--:|",
+    ]
+    rows += [_metric(name, old.get(name), new[name]) for name in sorted(new)[:SHOWN_METRICS]]
+    more = len(new) - SHOWN_METRICS
+    notes = [f"{more} more metrics are in the run."] if more > 0 else []
+    gone = sorted(set(old) - set(new))
+    if gone:
+        notes.append("No longer logged: " + ", ".join(code(name) for name in gone[:SHOWN_METRICS]) + ".")
+    if why.live is None:
+        notes.append("There is no earlier version to compare with.")
+    return "\n".join(rows) + "".join(f"\n\n{note}" for note in notes)
+
+
+def _metric(name: str, old: float | None, new: float) -> str:
+    difference = f"{new - old:+.4g}" if old is not None and isfinite(old) and isfinite(new) else "–"
+    before = f"{old:.6g}" if old is not None else "not logged"
+    return f"| {code(name, 80)} | {before} | {new:.6g} | {difference} |"
+
+
+_CHANGE = {
+    Change.SAME: "Nothing: inputs and outputs are the **same**.",
+    Change.WIDENED: "The signature is **widened**: what worked goes on working.",
+    Change.BREAKING: "The signature is **breaking**: some callers must change.",
+}
+
+
+def _callers(why: Why) -> str:
+    if why.wanted.signature is None or why.wanted.signature.inputs is None:
+        return "Unknown: this version logged **no signature**."
+    if why.live is None:
+        return "There is no earlier version to compare the signature with."
+    verdict, changes = compare(why.live.signature, why.wanted.signature)
+    if verdict is Change.UNKNOWN:
+        return f"Unknown: version {code(why.live.version)} logged **no signature** to compare with."
+    rows = [
+        f"- {change.side} {code(change.name)} {plain(change.said)} ({change.change})"
+        for change in changes[:50]
+    ]
+    return "\n".join([_CHANGE[verdict], *([""] if rows else []), *rows])
+
+
+def _origin(why: Why) -> str:
+    wanted = why.wanted
+    run = link(f"run {code(wanted.run_id)}", wanted.run_url) if wanted.run_id else "no run is recorded"
+    commit = code(wanted.source_commit) if wanted.source_commit else "not recorded in the run"
+    build = link("CI run and its log", why.build_url) if why.build_url else "the image was there already"
+    return "\n".join([
+        f"- Model: {link('version page', wanted.url)}, {run}",
+        f"- Source commit: {commit}",
+        f"- Build: {build}",
+        f"- Image digest: {code(why.image.digest)}",
+    ])  # fmt: skip
+
+
+def _after_the_merge(target: Target) -> str:
+    checks = []
+    if target.rollout is not None:
+        checks.append(
+            f"Argo CD application {code(target.rollout.application)} is synced at the merge, healthy, and runs this image"
+        )
+    checks += [_check(check) for check in target.verify]
+    listed = (
+        "\n".join(f"- {check}" for check in checks)
+        or "- nothing is configured to verify: merged counts as live"
+    )
+    fails = {
+        RevertPolicy.AUTO: "the bot opens a pull request that takes it back, and merges that one as soon as it may",
+        RevertPolicy.REVIEW: "the bot opens a pull request that takes it back, for a reviewer to merge",
+        RevertPolicy.OFF: "the bot only reports it",
+    }[target.revert]
+    minutes = int(target.deadline.total_seconds() // 60)
+    limit = f"{minutes} min" if minutes else f"{int(target.deadline.total_seconds())} s"
+    return f"The bot verifies, for at most {limit}:\n\n{listed}\n\nIf that fails, {fails}."
+
+
+def _check(check: HttpCheck | PredictionCheck) -> str:
+    if isinstance(check, HttpCheck):
+        return f"{code(check.url)} answers {check.status}"
+    return f"{code(check.url)} answers the model's own input example, and says that it is this version"
+
+
+def revert_body(target: Target, failed: Proposal, pinned: Pinned, to: PinValue, verdict: Verdict) -> str:
+    """What failed, what it goes back to, and the evidence: for somebody who was just woken."""
+    version = version_of_tag(to.tag)
+    back = f"version {code(version)}" if version else code(str(to))
+    policy = {
+        RevertPolicy.AUTO: "The bot merges this as soon as it may.",
+        RevertPolicy.REVIEW: "A person must merge this.",
+        RevertPolicy.OFF: "",
+    }[target.revert]
+    return "\n\n".join([
+        f"Version {code(failed.version)} of {code(target.model)} does not serve in {code(target.environment)}."
+        f" This goes back to {back}. {policy}",
+        f"**What failed:** {code(verdict.because, 500)}",
+        "\n".join([
+            "| | now | after the merge |", "|---|---|---|",
+            f"| image | {code(str(pinned.value))} | {code(str(to))} |",
+        ]),
+        f"It came with #{failed.number}, merged as {code(pinned.commit[:12])} on {pinned.changed_at:%Y-%m-%d %H:%M:%S} UTC."
+        " Only the pins that still hold what that pull request wrote are changed; later edits by people stay.",
+        evidence(verdict.evidence),
+        f"After the merge version {code(failed.version)} is held. To try it again: {code(f'gitops-bot release {target.name}')}.",
+    ]) + "\n"  # fmt: skip
+
+
+def evidence(items: tuple[Evidence, ...]) -> str:
+    """A collapsed list of what was asked and what came back."""
+    if not items:
+        return "There is no further evidence."
+    shown = items[-SHOWN_EVIDENCE:]
+    lines = [f"{e.at:%H:%M:%S} {e.verifier}: {e.asked}\n    -> {e.outcome}: {e.answer[:500]}" for e in shown]
+    return f"<details><summary>Evidence</summary>\n\n{block(chr(10).join(lines), 8000)}\n\n</details>"
+
+
+def live_comment(pinned: Pinned, verdict: Verdict) -> str:
+    """What the bot says under a merged proposal that serves."""
+    what = version_of_tag(pinned.value.tag)
+    named = f"Version {code(what)}" if what else code(str(pinned.value))
+    return f"{named} is live: {code(verdict.because, 500)}\n\n{evidence(verdict.evidence)}"
+
+
+def failed_comment(pinned: Pinned, verdict: Verdict, follows: str) -> str:
+    """What the bot says under a merged proposal that does not serve; `follows` is what happens next, in our words."""
+    what = version_of_tag(pinned.value.tag)
+    named = f"Version {code(what)}" if what else code(str(pinned.value))
+    return (
+        f"{named} does not serve: {code(verdict.because, 500)}\n\n{follows}\n\n{evidence(verdict.evidence)}"
+    )
+
+
+def close_comment(why: str) -> str:
+    """Why the bot closes a proposal."""
+    return f"Closed by the bot: {why}."

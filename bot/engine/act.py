@@ -1,0 +1,207 @@
+"""Perform the one action of a decision, through the ports. Every branch is safe to repeat after a crash anywhere.
+
+The order inside a branch matters: what stops the action from being chosen again comes last.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import assert_never
+
+from bot.core import wording
+from bot.core.actions import (
+    AskToSync,
+    Close,
+    Decision,
+    MarkFailed,
+    MarkLive,
+    Merge,
+    OpenProposal,
+    OpenRevert,
+    RenewProposal,
+    Rest,
+    StartBuild,
+    Wait,
+)
+from bot.core.model import Kind, Pinned, PinValue, Proof, ProofState, Snapshot
+from bot.core.names import (
+    LABEL,
+    LABEL_REVERT,
+    correlation,
+    deploy_branch,
+    image_tag,
+    revert_branch,
+    version_of_tag,
+    version_tag,
+)
+from bot.engine.observe import asked_key
+from bot.ports import Refused, World
+
+log = logging.getLogger(__name__)
+
+
+def act(decision: Decision, look: Snapshot, world: World) -> str | None:
+    """Do it; returns the address of what was touched, for the journal. Raises `Retryable` or `Refused`."""
+    match decision.action:
+        case Rest() | Wait():
+            return None
+        case AskToSync() as action:
+            return _ask_to_sync(action, look, world)
+        case StartBuild() as action:
+            return _start_build(action, look, world)
+        case OpenProposal() | RenewProposal() as action:
+            return _propose(action, look, world)
+        case Merge() as action:
+            return _merge(action, look, world)
+        case Close() as action:
+            return _close(action, look, world)
+        case MarkLive() as action:
+            return _mark_live(action, look, world)
+        case MarkFailed() as action:
+            return _mark_failed(action, decision.because, look, world)
+        case OpenRevert() as action:
+            return _open_revert(action, look, world)
+    assert_never(decision.action)
+
+
+def _ask_to_sync(action: AskToSync, look: Snapshot, world: World) -> str | None:
+    if look.target.rollout is not None:
+        world.cluster.ask_to_sync(look.target.rollout)
+    world.journal.remember(asked_key(action.commit, look.target.name), "asked", look.now)
+    return look.brought_by.url if look.brought_by is not None else None
+
+
+def _start_build(action: StartBuild, look: Snapshot, world: World) -> str:
+    target = look.target
+    if target.build is None:
+        raise Refused(f"{target.name} has no `build:`")
+    tag = image_tag(action.wanted.version)
+    inputs = {
+        "model_name": target.model,
+        "model_version": action.wanted.version,
+        "image": target.image,
+        "tag": tag,
+    }
+    return world.ci.start(target.build, correlation(target.image, tag), inputs).url
+
+
+def _propose(action: OpenProposal | RenewProposal, look: Snapshot, world: World) -> str:
+    target = look.target
+    why = _why(action, look, world)
+    title = wording.deploy_title(target, action.wanted.version)
+    branch = deploy_branch(target.name, action.wanted.version)
+    value = PinValue(tag=action.image.tag, digest=action.image.digest, repository=action.image.repository)
+    message = wording.commit_message(title, wording.deploy_trailers(why))
+    world.manifests.write(
+        target, branch, value, message, expect=look.branch.head if look.branch else None, only_where=None
+    )
+    return world.forge.open(
+        branch, title, wording.deploy_body(why), labels=(LABEL,), reviewers=target.reviewers
+    ).url
+
+
+def _why(action: OpenProposal | RenewProposal, look: Snapshot, world: World) -> wording.Why:
+    build = look.build
+    if build is None and look.target.build is not None:
+        build = world.ci.find(look.target.build, correlation(look.target.image, action.image.tag))
+    return wording.Why(
+        target=look.target,
+        wanted=action.wanted,
+        image=action.image,
+        pinned=look.pinned,
+        live=look.live,
+        build_url=build.url if build else None,
+        page=world.page(look.target.name),
+    )
+
+
+def _merge(action: Merge, look: Snapshot, world: World) -> str:
+    proposal = action.proposal
+    trailers = _trailers(action, look)
+    world.forge.merge(
+        proposal, f"{proposal.title} (#{proposal.number})", wording.commit_message("", trailers).strip()
+    )
+    world.manifests.delete(proposal.branch, expect=proposal.head)
+    return proposal.url
+
+
+def _trailers(action: Merge, look: Snapshot) -> Mapping[str, str]:
+    proposal, target = action.proposal, look.target
+    if proposal.kind is Kind.REVERT and look.brought_by is not None and look.pinned.before is not None:
+        return wording.revert_trailers(target, look.brought_by, look.pinned, look.pinned.before)
+    if look.wanted is None or look.image is None:
+        raise Refused(f"#{proposal.number} cannot be merged: what it brings is not known any more")
+    return wording.deploy_trailers(wording.Why(target, look.wanted, look.image, look.pinned))
+
+
+def _close(action: Close, look: Snapshot, world: World) -> str:
+    proposal = action.proposal
+    world.forge.close(proposal, wording.close_comment(action.why))
+    branch = world.manifests.branch(look.target, proposal.branch)
+    if branch is not None and not branch.foreign:
+        world.manifests.delete(proposal.branch, expect=branch.head)
+    return proposal.url
+
+
+def _mark_live(action: MarkLive, look: Snapshot, world: World) -> str | None:
+    target, brought = look.target, look.brought_by
+    _say(look, world, look.pinned_version, "live")
+    if brought is not None and brought.kind is Kind.REVERT:
+        _say(look, world, brought.version, "taken back")
+    else:
+        _say(look, world, _before(action.pinned), "replaced")
+    if brought is not None:
+        world.forge.comment(brought.number, "live", wording.live_comment(action.pinned, action.verdict))
+    proof = Proof(ProofState.LIVE, action.verdict.because)
+    world.forge.record(action.pinned.commit, target.name, proof, world.page(target.name))
+    return brought.url if brought is not None else None
+
+
+def _mark_failed(action: MarkFailed, because: str, look: Snapshot, world: World) -> str | None:
+    target, brought = look.target, look.brought_by
+    _say(look, world, look.pinned_version, "failed")
+    if brought is not None:
+        text = wording.failed_comment(
+            action.pinned, action.verdict, "Nothing is taken back by the bot; a person must look."
+        )
+        world.forge.comment(brought.number, "failed", text)
+    proof = Proof(ProofState.FAILED, because)
+    world.forge.record(action.pinned.commit, target.name, proof, world.page(target.name))
+    return brought.url if brought is not None else None
+
+
+def _open_revert(action: OpenRevert, look: Snapshot, world: World) -> str:
+    target, failed = look.target, action.failed
+    branch = revert_branch(target.name, failed.version, failed.number)
+    existing = world.manifests.branch(target, branch)
+    if existing is not None and existing.foreign:
+        raise Refused(
+            f"the branch {branch} carries commits of a person: open a pull request from it, or delete it"
+        )
+    _say(look, world, failed.version, "failed")
+    follows = "A pull request that takes it back follows."
+    world.forge.comment(
+        failed.number, "failed", wording.failed_comment(action.pinned, action.verdict, follows)
+    )
+    title = wording.revert_title(target, failed, action.to)
+    message = wording.commit_message(title, wording.revert_trailers(target, failed, action.pinned, action.to))
+    expect = existing.head if existing is not None else None
+    world.manifests.write(target, branch, action.to, message, expect=expect, only_where=action.pinned.value)
+    body = wording.revert_body(target, failed, action.pinned, action.to, action.verdict)
+    labels = (LABEL, LABEL_REVERT)
+    return world.forge.open(branch, title, body, labels=labels, reviewers=target.reviewers).url
+
+
+def _before(pinned: Pinned) -> str | None:
+    return version_of_tag(pinned.before.tag) if pinned.before is not None else None
+
+
+def _say(look: Snapshot, world: World, version: str | None, state: str) -> None:
+    """Tell a version's page in the registry, if the version is still there."""
+    if version is None:
+        return
+    try:
+        if world.registry.version(look.target.model, version) is not None:
+            world.registry.tag(look.target.model, version, {version_tag(look.target.name, "state"): state})
+    except Refused as refused:
+        # Tags are for people: a registry that does not let the bot write them must not stop a deployment.
+        log.warning("no tag on version %s: %s", version, refused)

@@ -1,0 +1,55 @@
+"""When each target is looked at again; the only file of the engine that waits."""
+
+import logging
+import threading
+from datetime import datetime, timedelta
+
+from bot.engine.reconcile import Told, reconcile
+from bot.ports import Queue, Refused, Retryable, World
+
+log = logging.getLogger(__name__)
+
+
+class Loop:
+    """Sweeps wake every target, on start and on a schedule; the queue runs the passes."""
+
+    def __init__(
+        self, world: World, queue: Queue, sweep_every: timedelta, told: Told = lambda entry: None
+    ) -> None:
+        """`told` hears of every decision, for metrics."""
+        self._world, self._queue, self._told = world, queue, told
+        self._every = sweep_every
+        self._stop = threading.Event()
+        self.swept_at: datetime | None = None
+
+    def sweep(self) -> int:
+        """Wake every target that is configured; returns how many. Neighbours that do not answer are for the next sweep."""
+        try:
+            names = sorted(self._world.catalogue().targets)
+        except (Retryable, Refused) as problem:
+            log.warning("no sweep: %s", problem)
+            return 0
+        for name in names:
+            self._queue.wake(name)
+        self.swept_at = self._world.clock()
+        return len(names)
+
+    def run(self) -> None:
+        """Sweep and run passes until `stop`; what runs is finished."""
+        sweeper = threading.Thread(target=self._sweeping, name="sweep", daemon=True)
+        sweeper.start()
+        self._queue.run(lambda name: reconcile(name, self._world, self._told))
+        self._stop.set()
+        sweeper.join(timeout=5)
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stop.set()
+        self._queue.stop()
+
+    def _sweeping(self) -> None:
+        # Until the first sweep has found its targets the bot knows nothing: try often.
+        while not self._stop.is_set():
+            found = self.sweep()
+            wait = self._every.total_seconds() if found else min(5.0, self._every.total_seconds())
+            self._stop.wait(wait)

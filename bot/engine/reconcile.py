@@ -1,0 +1,157 @@
+"""One pass: observe, decide, act, journal."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.core.actions import Decision
+from bot.core.decide import decide
+from bot.core.model import Snapshot, Target
+from bot.core.report import action_name, again, columns, tags
+from bot.engine.act import act
+from bot.engine.observe import observe
+from bot.ports import Entry, Refused, Retryable, Standing, World
+
+log = logging.getLogger(__name__)
+
+REFUSED_AGAIN = timedelta(minutes=5)
+# An effect that is decided twice in a row did not show yet: the forge's lists lag, or something undoes it.
+REPEATED_AGAIN = timedelta(minutes=1)
+
+Told = Callable[[Entry], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A look and what it leads to: what `plan` and `explain` show, and what a pass then does."""
+
+    look: Snapshot
+    decision: Decision
+
+
+def judge(target: Target, world: World) -> Judged:
+    """Observe and decide; touches nothing."""
+    look = observe(target, world)
+    return Judged(look, decide(look))
+
+
+def reconcile(name: str, world: World, told: Told = lambda entry: None) -> timedelta | None:
+    """One pass over the target of this name; returns when to look again (None: at the next event or sweep).
+
+    What the world refuses is journalled for people and looked at again in minutes; what it cannot answer now is
+    raised for the loop to back off; anything else is our bug: journalled, and raised.
+    """
+    target = world.catalogue().targets.get(name)
+    if target is None:
+        return None
+    began = time.perf_counter()
+    judged: Judged | None = None
+    try:
+        judged = judge(target, world)
+        url = act(judged.decision, judged.look, world)
+        _report(judged, world)
+    except Refused as refused:
+        _note(world, told, _entry(world, name, judged, str(refused), "refused", began))
+        return REFUSED_AGAIN
+    except Retryable as retryable:
+        _note(world, told, _entry(world, name, judged, str(retryable), "retry", began))
+        raise
+    except Exception as bug:
+        _note(
+            world,
+            told,
+            _entry(
+                world, name, judged, f"{type(bug).__name__}: a bug in the bot, see its log", "crashed", began
+            ),
+        )
+        raise
+    entry = _entry(world, name, judged, judged.decision.because, "done", began, url)
+    wait = _again(judged.decision, entry, world)
+    _note(world, told, entry)
+    world.journal.stand(standing(judged))
+    return wait
+
+
+def _again(decision: Decision, entry: Entry, world: World) -> timedelta | None:
+    wait = again(decision.action)
+    newest = world.journal.entries(entry.target, limit=1)
+    if (
+        wait == timedelta(0)
+        and newest
+        and (newest[0].action, newest[0].because) == (entry.action, entry.because)
+    ):
+        return REPEATED_AGAIN
+    return wait
+
+
+def _report(judged: Judged, world: World) -> None:
+    """Bring the tags of the wanted version in line with what is the case; only differences are written."""
+    wanted = judged.look.wanted
+    if wanted is None:
+        return
+    said = {
+        key: value
+        for key, value in tags(judged.look, judged.decision).items()
+        if wanted.tags.get(key) != value
+    }
+    if not said:
+        return
+    try:
+        world.registry.tag(wanted.model, wanted.version, said)
+    except Refused as refused:
+        # Tags are for people: a registry that does not let the bot write them must not stop a deployment.
+        log.warning("no tags on %s version %s: %s", wanted.model, wanted.version, refused)
+
+
+def standing(judged: Judged) -> Standing:
+    """How the target stands after this look, for status, dashboard and explain alike."""
+    look, decision = judged.look, judged.decision
+    shown = columns(look, decision)
+    return Standing(
+        target=look.target.name,
+        looked_at=look.now,
+        wanted=shown.wanted,
+        pinned=shown.pinned,
+        live=shown.live,
+        action=action_name(decision.action),
+        because=decision.because,
+        proposals=tuple((p.number, p.url, p.title) for p in look.open),
+    )
+
+
+def _entry(
+    world: World,
+    name: str,
+    judged: Judged | None,
+    because: str,
+    outcome: str,
+    began: float,
+    url: str | None = None,
+) -> Entry:
+    look = judged.look if judged else None
+    return Entry(
+        target=name,
+        at=world.clock(),
+        action=action_name(judged.decision.action) if judged else "observe",
+        because=because,
+        outcome=outcome,
+        detail=judged.decision.because if judged and outcome != "done" else "",
+        version=look.wanted.version if look and look.wanted else None,
+        commit=look.pinned.commit if look else None,
+        url=url,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _note(world: World, told: Told, entry: Entry) -> None:
+    log.info(
+        "%s: %s: %s",
+        entry.target,
+        entry.action,
+        entry.because,
+        extra={"target": entry.target, "outcome": entry.outcome},
+    )
+    world.journal.write(entry)
+    told(entry)
