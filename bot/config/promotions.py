@@ -1,0 +1,132 @@
+"""promotions.yaml, at the root of each manifests repo, read into the targets of the core."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from bot.config import document
+from bot.config.document import Node
+from bot.config.entries import PinEntry, PromotionsFile, TargetEntry, VerifyEntry, When
+from bot.config.faults import Fault, Faults, key_path
+from bot.config.relations import Between, relations
+from bot.config.validation import validate
+from bot.core.model import (
+    After,
+    Alias,
+    ArgoCD,
+    Catalogue,
+    Check,
+    ContainerPin,
+    HttpCheck,
+    KustomizePin,
+    MergePolicy,
+    Pin,
+    PredictionCheck,
+    RevertPolicy,
+    Selector,
+    Stage,
+    Tag,
+    Target,
+    Workflow,
+)
+
+FILE = "promotions.yaml"
+
+
+def parse_promotions(data: bytes, file: str = FILE) -> tuple[Target, ...]:
+    """The targets of the file, in its order. Raises `Faults` with every fault; any bytes give the one or the other."""
+    root = document.read(data, file)
+    _take_defaults(root)
+    entries = validate(PromotionsFile, root, file).targets
+    targets = tuple(_target(entry) for entry in entries)
+    faults = [_between(fault, root, file) for fault in relations(targets)]
+    if faults:
+        raise Faults(faults)
+    return targets
+
+
+def last_good(history: Callable[[], Iterable[tuple[str, bytes]]], file: str = FILE) -> Catalogue:
+    """The newest version of the file that can be read, of (commit, bytes) pairs, newest first.
+
+    What is wrong with the newest one, if anything, is the catalogue's problem. Nothing older than the first good one
+    is read.
+    """
+    problem: str | None = None
+    for commit, data in history():
+        try:
+            targets = parse_promotions(data, file)
+        except Faults as faults:
+            problem = problem or str(faults)
+            continue
+        return Catalogue({target.name: target for target in targets}, commit, problem)
+    return Catalogue({}, None, problem or f"{file}: there is no such file at the root of the repo. Add one.")
+
+
+def _take_defaults(root: Node) -> None:
+    """Put the defaults into every target that leaves them out; each keeps the place where it is written."""
+    defaults, targets = root.value.get("defaults"), root.value.get("targets")
+    if (
+        defaults is None
+        or targets is None
+        or not isinstance(defaults.value, dict)
+        or not isinstance(targets.value, list)
+    ):
+        return
+    for target in targets.value:
+        if isinstance(target.value, dict):
+            for key in defaults.value.keys() - target.value.keys() - {"name", "pins", "after"}:
+                target.value[key], target.keys[key] = defaults.value[key], defaults.keys[key]
+
+
+def _between(fault: Between, root: Node, file: str) -> Fault:
+    return Fault(file, *root.place(fault.steps), key_path(fault.steps), fault.what, fault.how)
+
+
+def _target(entry: TargetEntry) -> Target:
+    build, rollout, after = entry.build, entry.rollout, entry.after
+    target = Target(
+        name=entry.name,
+        model=entry.model,
+        when=_selector(entry.when),
+        image=entry.image,
+        pins=tuple(_pin(pin) for pin in entry.pins),
+        build=Workflow(build.github, build.workflow, build.ref) if build else None,
+        rollout=ArgoCD(rollout.argocd, rollout.project, rollout.namespace) if rollout else None,
+        verify=tuple(_check(check) for check in entry.verify or ()),
+        after=After(after.target, after.soak) if after else None,
+        reviewers=entry.reviewers or (),
+        paused=bool(entry.paused),
+    )
+    given: dict[str, Any] = {
+        "merge": entry.merge and MergePolicy(entry.merge),
+        "revert": entry.revert and RevertPolicy(entry.revert),
+        "settle": entry.settle,
+        "deadline": entry.deadline,
+    }
+    # What is left out has its default in the core, and nowhere else.
+    return replace(target, **{key: value for key, value in given.items() if value is not None})
+
+
+def _selector(when: When) -> Selector:
+    if when.alias is not None:
+        return Alias(when.alias)
+    if when.tag is not None:
+        return Tag(*when.tag.split("=", 1))
+    return Stage(str(when.stage))
+
+
+def _pin(pin: PinEntry) -> Pin:
+    if pin.kustomize is not None:
+        return KustomizePin(pin.kustomize, pin.name)
+    return ContainerPin(str(pin.container), pin.name)
+
+
+def _check(check: VerifyEntry) -> Check:
+    given = {
+        key: value for key in ("status", "attempts", "timeout") if (value := getattr(check, key)) is not None
+    }
+    return (
+        HttpCheck(check.http, **given)
+        if check.http is not None
+        else PredictionCheck(str(check.prediction), **given)
+    )
