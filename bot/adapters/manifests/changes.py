@@ -1,0 +1,40 @@
+"""What can be done to a file: give a scalar another text, add a pair to a mapping, take one out."""
+
+from dataclasses import dataclass
+
+from bot.adapters.manifests.tree import Node
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Give a scalar this text; its quote style stays, and it is a string afterwards."""
+
+    node: Node
+    text: str
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Add `key: text` to a mapping, directly after the pair that has the key `after`."""
+
+    mapping: Node
+    after: str
+    key: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Take a pair out of a mapping, where it has a line of its own or stands behind a comma."""
+
+    mapping: Node
+    key: str
+
+
+Change = Replace | Insert | Remove
+
+
+def expected_value(node: Node, text: str) -> str:
+    """What a scalar's value is after `Replace`: a block scalar keeps the line ends that its chomping gave it."""
+    value = str(node.value)
+    return text + value[len(value.rstrip("\n")) :] if node.style in ("|", ">") else text

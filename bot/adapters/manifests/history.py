@@ -1,0 +1,184 @@
+"""Read pins at a commit, and which commit made them say what they say."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.adapters.manifests import pins, references
+from bot.adapters.manifests.git import lines
+from bot.adapters.manifests.mirror import Mirror, TreeEntry
+from bot.core import names
+from bot.core.model import Branch, Pinned, PinValue, Target
+from bot.ports import Refused
+
+_LINKS = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}
+# Most changes are near the head: looked at in growing steps, each one process and at most one request.
+_STEPS = (16, 240, 3840)
+_FIELDS = "%H%x1f%cI%x1f%an%x1f%(trailers:only=true,unfold=true,separator=%x1e,key_value_separator=%x1d)"
+
+State = Mapping[str, TreeEntry]
+"""What stood at the paths of a target's pins."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A first-parent commit that touched a pin's file, and what stood at the paths before it."""
+
+    commit: str
+    at: datetime
+    author: str
+    trailers: Mapping[str, str]
+    before: State
+
+
+def state_at(mirror: Mirror, commit: str, target: Target) -> State:
+    """What a commit has at the paths of the pins; `Refused` for links and where every path of a pin is missing."""
+    state = mirror.entries(commit, pins.paths(target.pins))
+    for path, entry in state.items():
+        if entry.mode in _LINKS:
+            raise Refused(f"{path} is {_LINKS[entry.mode]}; let the pin name the file itself")
+    for pin in target.pins:
+        candidates = pins.paths([pin])
+        if not any(path in state for path in candidates):
+            _refuse_links_above(mirror, commit, candidates[0])
+    return state
+
+
+def _refuse_links_above(mirror: Mirror, commit: str, path: str) -> None:
+    for above in itertools.accumulate(path.split("/")[:-1], lambda folder, name: f"{folder}/{name}"):
+        entry = mirror.entries(commit, [above]).get(above)
+        if entry is not None and entry.mode in ("120000", "160000"):
+            raise Refused(
+                f"{above}, on the way to {path}, is {_LINKS[entry.mode]}; write the path that it leads to"
+            )
+
+
+def files(mirror: Mirror, state: State) -> dict[str, bytes]:
+    """The bytes of a state's plain files."""
+    oids = {path: entry.oid for path, entry in state.items() if entry.mode not in _LINKS}
+    blobs = mirror.blobs(oids.values())
+    return {path: blobs[oid] for path, oid in oids.items()}
+
+
+def value_or_none(mirror: Mirror, state: State, target: Target) -> PinValue | None:
+    """What the pins say in a state, or None where they say nothing together."""
+    try:
+        return pins.value(target, files(mirror, state))
+    except Refused:
+        return None
+
+
+def pinned(mirror: Mirror, head: str, target: Target) -> Pinned:
+    """What the pins say at `head` of the base branch, and the newest first-parent commit that made it so."""
+    state = state_at(mirror, head, target)
+    value = pins.value(target, files(mirror, state))
+    step, before = _change(mirror, head, target, state, value)
+    later = lines(mirror.git.run("rev-list", "--first-parent", "--reverse", f"{step.commit}..{head}"))
+    return Pinned(
+        value=value,
+        commit=step.commit,
+        changed_at=step.at,
+        author=step.author,
+        before=before,
+        trailers=step.trailers,
+        head=head,
+        later=tuple(later),
+    )
+
+
+def _change(
+    mirror: Mirror, head: str, target: Target, state: State, value: PinValue
+) -> tuple[_Step, PinValue | None]:
+    paths = pins.paths(target.pins)
+    done, step = 0, None
+    for size in _STEPS:
+        steps = list(_touching(mirror, head, paths, state, (done, size)))
+        mirror.blobs(
+            {entry.oid for step in steps for entry in step.before.values() if entry.mode not in _LINKS}
+        )
+        for step in steps:
+            before = value_or_none(mirror, step.before, target)
+            if before is None or not references.same(before, value):
+                return step, before
+        if len(steps) < size:
+            break
+        done, state = done + size, steps[-1].before
+    if step is None:
+        raise Refused(
+            f"no commit of the base branch made the pins of {target.name}; its history must be complete"
+        )
+    return step, None
+
+
+def _touching(
+    mirror: Mirror, head: str, paths: Sequence[str], state: State, window: tuple[int, int]
+) -> Iterator[_Step]:
+    skip, size = window
+    options = (
+        "--first-parent",
+        "--raw",
+        "--no-abbrev",
+        "--no-renames",
+        "-z",
+        f"--skip={skip}",
+        f"--max-count={size}",
+    )
+    out = mirror.git.run("log", *options, f"--format=%x1c%x1c{_FIELDS}%x1c%x1c", head, "--", *paths)
+    records = out.decode(errors="replace").split("\x1c\x1c")[1:]
+    for fields, changes in zip(records[::2], records[1::2], strict=True):
+        commit, at, author, trailers = fields.split("\x1f", 3)
+        state = _undone(state, changes)
+        yield _Step(commit, datetime.fromisoformat(at), author, _parsed(trailers), state)
+
+
+def _undone(state: State, changes: str) -> State:
+    """The state before a commit, from the raw diff that git prints for it."""
+    tokens = [token.lstrip("\n") for token in changes.split("\0")]
+    tokens = [token for token in tokens if token]
+    before = dict(state)
+    for meta, path in zip(tokens[::2], tokens[1::2], strict=True):
+        mode, _, oid, _, _ = meta.lstrip(":").split(" ")
+        if mode == "000000":
+            before.pop(path, None)
+        else:
+            before[path] = TreeEntry(mode, oid)
+    return before
+
+
+def _parsed(trailers: str) -> dict[str, str]:
+    pairs = (trailer.partition("\x1d") for trailer in trailers.split("\x1e"))
+    return {key.strip(): value.strip() for key, separator, value in pairs if separator}
+
+
+def branch(mirror: Mirror, base: str, name: str, head: str, target: Target) -> Branch:
+    """A branch of the bot's with what it pins, what it replaces, and the commits on it that are not the bot's."""
+    fork = mirror.git.run("merge-base", base, head).decode().strip()
+    return Branch(
+        name=name,
+        head=head,
+        value=_value_at(mirror, head, target),
+        replaces=_value_at(mirror, fork, target),
+    )
+
+
+def _value_at(mirror: Mirror, commit: str, target: Target) -> PinValue | None:
+    try:
+        return value_or_none(mirror, state_at(mirror, commit, target), target)
+    except Refused:
+        return None
+
+
+def foreign(mirror: Mirror, base: str, head: str, email: str) -> tuple[str, ...]:
+    """The commits of a branch that are not on the base branch and not the bot's, oldest first.
+
+    The bot's have its address as committer and name their target in a trailer.
+    """
+    trailer = f"%(trailers:key={names.TRAILER_TARGET},valueonly=true)"
+    out = mirror.git.run("log", "--reverse", f"--format=%x1c%H%x1f%ce%x1f{trailer}", f"{base}..{head}")
+    found = []
+    for record in out.decode(errors="replace").split("\x1c")[1:]:
+        commit, committer, targets = record.split("\x1f", 2)
+        if committer != email or not targets.strip():
+            found.append(commit)
+    return tuple(found)

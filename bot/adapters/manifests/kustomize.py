@@ -1,0 +1,85 @@
+"""Pins in the `images` of a kustomization: `newTag` and `digest` of one entry.
+
+kustomize 5 renders `newName:newTag@digest` when an entry has both.
+"""
+
+from bot.adapters.manifests import tree
+from bot.adapters.manifests.changes import Change, Insert, Remove, Replace
+from bot.adapters.manifests.places import Place, refuse_templates
+from bot.adapters.manifests.tree import Node, Source
+from bot.core.model import KustomizePin, PinValue
+
+FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_BEFORE_TAG = ("newName", "name")
+_BEFORE_DIGEST = ("newTag", "newName", "name")
+
+
+def find(source: Source, pin: KustomizePin, image: str) -> Place:
+    """The entry of this pin, with what it says; `Refused` when there is none, or more than one."""
+    entries = _entries(source, pin.name or image, image)
+    matching = [entry for entry in entries if _is_meant(entry, pin, image)]
+    wanted = f"name {tree.shown(pin.name)}" if pin.name else f"name or newName {tree.shown(image)}"
+    if not matching:
+        raise source.refusal(None, f"no entry of `images` has {wanted}", _write(pin.name or image, image))
+    if len(matching) > 1:
+        lines = ", ".join(str(source.line(entry)) for entry in matching)
+        found = f"{len(matching)} entries of `images` have {wanted} (lines {lines})"
+        raise source.refusal(
+            matching[0], found, "say which one with `name:` in the pin, or remove the others"
+        )
+    return _place(source, matching[0], pin, image)
+
+
+def _entries(source: Source, name: str, image: str) -> list[Node]:
+    if len(source.roots) != 1 or source.roots[0].id != "mapping":
+        raise source.refusal(None, "this is not one kustomization", "keep one document with `images:` in it")
+    images = tree.value_of(source.roots[0], "images")
+    if images is None or images.id != "sequence":
+        raise source.refusal(images, "there is no list `images`", _write(name, image))
+    return [entry for entry in images.value if entry.id == "mapping"]
+
+
+def _is_meant(entry: Node, pin: KustomizePin, image: str) -> bool:
+    name = tree.text_of(entry, "name")
+    if pin.name is not None:
+        return name == pin.name
+    return image in (name, tree.text_of(entry, "newName"))
+
+
+def _write(name: str, image: str) -> str:
+    new_name = "" if name == image else f", newName: {tree.shown(image)}"
+    return f"add `- {{name: {tree.shown(name)}{new_name}, newTag: unreleased}}` to `images:`"
+
+
+def _place(source: Source, entry: Node, pin: KustomizePin, image: str) -> Place:
+    parts = {key: tree.value_of(entry, key) for key in ("name", "newName", "newTag", "digest")}
+    for key, node in parts.items():
+        if node is not None and node.id != "scalar":
+            raise source.refusal(node, f"`{key}` is not a text", f"write `{key}: …` on one line")
+    refuse_templates(source, *parts.values())
+    repository = tree.text_of(entry, "newName") or tree.text_of(entry, "name")
+    if repository != image:
+        found = f"this entry renders the image {tree.shown(str(repository))}, not {tree.shown(image)}"
+        raise source.refusal(entry, found, f"write `newName: {tree.shown(image)}` in this entry")
+    nodes = tuple(node for node in (parts["newTag"], parts["digest"]) if node is not None)
+    value = PinValue(tree.text_of(entry, "newTag"), tree.text_of(entry, "digest"), repository)
+    return Place(pin, source, entry, nodes, value)
+
+
+def changes(place: Place, value: PinValue) -> list[Change]:
+    """What makes the entry say this value."""
+    return [
+        *_key_change(place, "newTag", value.tag, _BEFORE_TAG),
+        *_key_change(place, "digest", value.digest, _BEFORE_DIGEST),
+    ]
+
+
+def _key_change(place: Place, key: str, text: str | None, before: tuple[str, ...]) -> list[Change]:
+    entry = place.entry
+    node = tree.value_of(entry, key)
+    if text is None:
+        return [] if tree.text_of(entry, key) is None else [Remove(entry, key)]
+    if node is not None:
+        return [Replace(node, text)]
+    after = next(name for name in before if tree.value_of(entry, name) is not None)
+    return [Insert(entry, after, key, text)]

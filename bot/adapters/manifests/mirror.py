@@ -1,0 +1,239 @@
+"""One bare, partial mirror of a manifests repo: no work tree, blobs by need (facts/git-mirror.md)."""
+
+import contextlib
+import fcntl
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.adapters.manifests.git import Git, Token, words
+from bot.core import names
+from bot.ports import Refused, Retryable
+
+_BRANCH = re.compile(r"(?!.*(?:\.\.|//|@\{|\.lock(?:/|\Z)|\.\Z|/\Z))[A-Za-z0-9_][A-Za-z0-9_./+@-]*\Z")
+_URL = re.compile(r"(?:https?|ssh|file)://[^\s\"'\\]+\Z|/[^\s\"'\\]+\Z")
+_WITH_PASSWORD = re.compile(r"https?://[^/]*@")
+_HEADS = "refs/heads/"
+_SEEN = "refs/remotes/origin/"
+_STALE = 30  # seconds; git holds a lock for milliseconds
+_KEPT_BYTES = 1024 * 1024
+_KEPT_BLOBS = 512
+
+
+@dataclass(frozen=True)
+class TreeEntry:
+    """A file as a tree names it: `mode` tells plain files, executables, symlinks (120000) and submodules (160000)."""
+
+    mode: str
+    oid: str
+
+
+@dataclass(frozen=True)
+class Refs:
+    """The remote's branches at the last fetch: the base branch's head and the bot's branches by name."""
+
+    base: str
+    branches: Mapping[str, str]
+
+
+class Moved(Exception):
+    """A branch is not where the push expected it."""
+
+
+class Mirror:
+    """The mirror in `folder`, made when it is first needed. Safe for threads, and for processes that share the folder."""
+
+    def __init__(self, url: str, folder: Path, token: Token, base: str) -> None:
+        """Check the names; nothing runs yet. `Refused` for a URL with a password in it, or no URL at all."""
+        if _WITH_PASSWORD.match(url) or not _URL.match(url):
+            raise Refused(
+                "the manifests repo's URL must be https://… (or ssh://…) without a user or password in it"
+            )
+        if not _BRANCH.match(base):
+            raise Refused(f"{base!a} cannot be a branch name; correct the base branch in bot.yaml")
+        self.url, self.base, self.folder = url, base, folder
+        self.git = Git(folder, url, token)
+        self._refs: Refs | None = None
+        self._fetching = threading.Lock()
+        self._begun = self._completed = 0
+        self._blobs: dict[str, bytes] = {}
+
+    # --- refs ---------------------------------------------------------------------------------------
+
+    def fetch(self) -> Refs:
+        """Bring the mirror up to date. Those who call while a fetch runs share the next one: theirs must begin later."""
+        mine = self._begun + 1
+        with self._fetching:
+            if self._completed < mine or self._refs is None:
+                self._begun += 1
+                number = self._begun
+                self._refs = self._fetched()
+                self._completed = number
+            return self._refs
+
+    def refs(self) -> Refs:
+        """The remote's branches as of the last fetch."""
+        return self._refs or self.fetch()
+
+    def _fetched(self) -> Refs:
+        with self._owned():
+            self._prepare()
+            options = ("--no-tags", "--prune", "--no-write-fetch-head", "--no-auto-maintenance")
+            answer = self.git.ask(
+                "fetch", "--quiet", *options, "--filter=blob:none", "origin", remote=True, patience=600
+            )
+            if answer.code and "find remote ref" in answer.err:
+                raise Refused(
+                    f"{self.url} has no branch {self.base}; correct the base branch in bot.yaml or push it"
+                )
+            if answer.code:
+                raise self.git.failure("fetch", answer.err)
+            out = self.git.run("for-each-ref", "--format=%(refname) %(objectname)", _SEEN).decode()
+        heads = dict(line.split(" ") for line in out.splitlines())
+        branches = {name.removeprefix(_SEEN): oid for name, oid in heads.items() if name != _SEEN + self.base}
+        return Refs(heads[_SEEN + self.base], branches)
+
+    @contextlib.contextmanager
+    def _owned(self) -> Iterator[None]:
+        # Two bots may share a data folder (`plan` beside `serve`): git's own locks fail at once instead of waiting.
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "gitops-bot.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _prepare(self) -> None:
+        if not (self.folder / "HEAD").exists():
+            self.git.run("init", "--quiet", "--bare", f"--initial-branch={self.base}", str(self.folder))
+        config = self.folder / "config"
+        wanted = _CONFIG.format(url=self.url, base=self.base, prefix=names.PREFIX)
+        if config.read_text() != wanted:
+            config.write_text(wanted)
+        for lock in [*self.folder.glob("*.lock"), *(self.folder / "refs").rglob("*.lock")]:
+            with contextlib.suppress(FileNotFoundError):
+                if lock.name != "gitops-bot.lock" and time.time() - lock.stat().st_mtime > _STALE:
+                    lock.unlink()
+
+    def push(self, name: str, commit: str | None, expect: str | None) -> None:
+        """Put a branch at a commit (None: delete it), only if it now is where `expect` says (None: nowhere).
+
+        Raises `Moved` when it is not, `Refused` when the remote's rules forbid it.
+        """
+        lease = f"--force-with-lease={_HEADS}{name}:{expect or ''}"
+        spec = f"{commit or ''}:{_HEADS}{name}"
+        answer = self.git.ask(
+            "push", "--porcelain", "--no-verify", lease, "pushed", spec, remote=True, patience=300
+        )
+        status = next((line for line in answer.out.decode(errors="replace").splitlines() if spec in line), "")
+        if answer.code and commit is None and "remote ref does not exist" in answer.err + status:
+            answer_is_done = True
+        else:
+            answer_is_done = not answer.code
+        if not answer_is_done:
+            raise self._push_failure(name, status, answer.err)
+        self._note(name, commit)
+
+    def _push_failure(self, name: str, status: str, err: str) -> Exception:
+        if "(stale info)" in status or "(fetch first)" in status or "already exists" in status:
+            return Moved(name)
+        if "[remote rejected]" in status and not re.search(r"lock|failed to update|try again", status):
+            return Refused(
+                f"{self.url} refuses the branch {name} ({words(status + chr(10) + err)}); allow the bot to push it"
+            )
+        if "[remote rejected]" in status:
+            return Retryable(f"{self.url} could not take the branch {name} now ({words(status)})")
+        return self.git.failure("push", err)
+
+    def _note(self, name: str, commit: str | None) -> None:
+        with self._fetching:
+            if self._refs is not None:
+                others = {known: oid for known, oid in self._refs.branches.items() if known != name}
+                branches = others if commit is None else {**others, name: commit}
+                self._refs = Refs(self._refs.base, branches)
+
+    # --- objects ------------------------------------------------------------------------------------
+
+    def entries(self, commit: str, paths: Sequence[str]) -> dict[str, TreeEntry]:
+        """What a commit has at these paths; those that it does not have are left out."""
+        out = self.git.run("ls-tree", "-z", "--full-tree", commit, "--", *paths).decode(
+            errors="surrogateescape"
+        )
+        found = {}
+        for record in filter(None, out.split("\0")):
+            meta, path = record.split("\t", 1)
+            mode, _, oid = meta.split(" ")
+            found[path] = TreeEntry(mode, oid)
+        return found
+
+    def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
+        """The contents of these blobs; all that are missing come in one request."""
+        wanted = dict.fromkeys(oids)
+        known = {oid: self._blobs[oid] for oid in wanted if oid in self._blobs}
+        absent = [oid for oid in wanted if oid not in known]
+        if absent:
+            known.update(self._read(absent))
+        return known
+
+    def _read(self, oids: Sequence[str]) -> dict[str, bytes]:
+        asked = "".join(f"{oid}\n" for oid in oids).encode()
+        answer = self.git.ask("cat-file", "--batch", "--buffer", stdin=asked)
+        if answer.code or b" missing\n" in answer.out:
+            self._fetch_objects(asked)
+            out = self.git.run("cat-file", "--batch", "--buffer", stdin=asked)
+        else:
+            out = answer.out
+        read = dict(_batched(out))
+        for oid, data in read.items():
+            if len(data) <= _KEPT_BYTES:
+                self._blobs[oid] = data
+        while len(self._blobs) > _KEPT_BLOBS:
+            with contextlib.suppress(KeyError, StopIteration, RuntimeError):
+                del self._blobs[next(iter(self._blobs))]
+        return read
+
+    def _fetch_objects(self, asked: bytes) -> None:
+        options = ("--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--no-auto-maintenance")
+        self.git.run(
+            "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", *options,
+            "--filter=blob:none", "--stdin", "origin", stdin=asked, remote=True, patience=300,
+        )  # fmt: skip
+
+
+def _batched(out: bytes) -> Iterator[tuple[str, bytes]]:
+    position = 0
+    while position < len(out):
+        end = out.index(b"\n", position)
+        header = out[position:end].decode().split(" ")
+        if len(header) != 3:
+            raise Retryable(f"the mirror lacks an object ({' '.join(header)})")
+        size = int(header[2])
+        yield header[0], out[end + 1 : end + 1 + size]
+        position = end + size + 2
+
+
+# gc would fail in a partial mirror and say so after every command (facts/git-mirror.md).
+_CONFIG = """\
+[core]
+	repositoryformatversion = 1
+	filemode = true
+	bare = true
+	logAllRefUpdates = false
+[extensions]
+	partialClone = origin
+[remote "origin"]
+	url = "{url}"
+	promisor = true
+	partialclonefilter = blob:none
+	fetch = "+refs/heads/{base}:refs/remotes/origin/{base}"
+	fetch = "+refs/heads/{prefix}/*:refs/remotes/origin/{prefix}/*"
+[remote "pushed"]
+	url = "{url}"
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+[repack]
+	writeBitmaps = false
+"""

@@ -1,0 +1,99 @@
+"""Prove that an edited file says what the old one said, with only the intended values changed."""
+
+from collections.abc import Iterator, Sequence
+
+from bot.adapters.manifests import quoting, tree
+from bot.adapters.manifests.changes import Change, Insert, Remove, Replace, expected_value
+from bot.adapters.manifests.tree import Node, Source
+from bot.ports import Refused
+
+Pair = tuple[Node, Node]
+
+
+class _New:
+    """A pair that did not exist before, as the proof expects it."""
+
+    def __init__(self, key: str, text: str) -> None:
+        self.key = key
+        self.text = text
+
+
+def prove(old: Source, new: Source, changes: Sequence[Change]) -> None:
+    """Raise `Refused` unless `new` parses to `old` with exactly these changes; aliases must still be the same aliases."""
+    replaced = {id(change.node): change for change in changes if isinstance(change, Replace)}
+    reshaped = {id(change.mapping) for change in changes if not isinstance(change, Replace)}
+    twin: dict[int, Node] = {}
+    pending: list[tuple[Node, Node]] = _zipped(old, old.roots, new.roots)
+    while pending:
+        before, after = pending.pop()
+        if id(before) in twin:
+            _demand(twin[id(before)] is after, old, before)
+            continue
+        twin[id(before)] = after
+        if id(before) in replaced:
+            _demand(_holds(after, replaced[id(before)]), old, before)
+        elif before.id == "scalar":
+            _demand(_same_scalar(before, after), old, before)
+        elif id(before) in reshaped:
+            pending += _reshaped(old, before, after, changes)
+        else:
+            _demand(before.id == after.id and before.tag == after.tag, old, before)
+            pending += _zipped(old, tree.children(before), tree.children(after))
+
+
+def _demand(holds: bool, source: Source, node: Node) -> None:
+    if not holds:
+        found = "changing the pinned value would change something else too"
+        raise source.refusal(node, found, "write the entry in plain block style, one key per line")
+
+
+def _zipped(source: Source, before: Sequence[Node], after: Sequence[Node]) -> list[tuple[Node, Node]]:
+    if len(before) != len(after):
+        raise Refused(
+            f"{source.path}: changing the pinned value would change the structure of the file; write it simpler"
+        )
+    return list(zip(before, after, strict=True))
+
+
+def _same_scalar(before: Node, after: Node) -> bool:
+    return bool(
+        after.id == "scalar"
+        and before.tag == after.tag
+        and before.value == after.value
+        and before.style == after.style
+    )
+
+
+def _holds(after: Node, change: Replace) -> bool:
+    return _says(after, expected_value(change.node, change.text))
+
+
+def _says(node: Node, value: str) -> bool:
+    certain = bool(node.style) or quoting.is_string(value)
+    return bool(node.id == "scalar" and node.tag == tree.STRING and node.value == value and certain)
+
+
+def _expected(mapping: Node, changes: Sequence[Change]) -> Iterator[Pair | _New]:
+    here = [change for change in changes if getattr(change, "mapping", None) is mapping]
+    gone = [tree.pair(mapping, change.key) for change in here if isinstance(change, Remove)]
+    for item in mapping.value:
+        if not any(item is pair for pair in gone):
+            yield item
+        for change in here:
+            if isinstance(change, Insert) and tree.pair(mapping, change.after) is item:
+                yield _New(change.key, change.text)
+
+
+def _reshaped(
+    source: Source, before: Node, after: Node, changes: Sequence[Change]
+) -> list[tuple[Node, Node]]:
+    _demand(after.id == "mapping" and before.tag == after.tag, source, before)
+    expected = list(_expected(before, changes))
+    _demand(len(expected) == len(after.value), source, before)
+    kept: list[tuple[Node, Node]] = []
+    for want, (key, value) in zip(expected, after.value, strict=True):
+        if isinstance(want, _New):
+            _demand(_says(key, want.key) and _says(value, want.text), source, before)
+        else:
+            kept += [(want[0], key), (want[1], value)]
+    return kept
