@@ -7,6 +7,7 @@ duplicate keys are seen, and nothing is ever constructed from a tag.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -63,6 +64,15 @@ class Node:
             else:
                 break
         return at
+
+
+def read_file(path: Path, how: str) -> bytes:
+    """The bytes of a config file, as many as `read` may need to refuse it. Raises `Faults` with this cure."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(LARGEST + 1)
+    except OSError as error:
+        raise _whole(str(path), f"this file cannot be read: {error.strerror}", how) from None
 
 
 def read(data: bytes, file: str) -> Node:

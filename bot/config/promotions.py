@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from bot.config import document
@@ -43,6 +44,13 @@ def parse_promotions(data: bytes, file: str = FILE) -> tuple[Target, ...]:
     if faults:
         raise Faults(faults)
     return targets
+
+
+def load_promotions(path: Path) -> tuple[Target, ...]:
+    """The targets of a file on disk. Raises `Faults`."""
+    return parse_promotions(
+        document.read_file(path, "Name the file that is at the root of your repo."), str(path)
+    )
 
 
 def last_good(history: Callable[[], Iterable[tuple[str, bytes]]], file: str = FILE) -> Catalogue:

@@ -108,12 +108,8 @@ def config_path(given: Path | None = None) -> Path:
 def load(path: Path, *, with_secrets: bool = True) -> Settings:
     """The settings in this file. Raises `Faults`: of the file, or of secrets that cannot be read."""
     file = str(path)
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(document.LARGEST + 1)
-    except OSError as error:
-        how = f"Name it with --config or ${CONFIG_VARIABLE}; the README shows the shortest one."
-        raise Faults([Fault(file, 0, 0, "", f"this file cannot be read: {error.strerror}", how)]) from None
+    how = f"Name it with --config or ${CONFIG_VARIABLE}; the README shows the shortest one."
+    data = document.read_file(path, how)
     root = document.read(data, file)
     settings = validate(Settings, root, file, {"folder": path.absolute().parent})
     if with_secrets:

@@ -1,0 +1,32 @@
+"""The command line: a thin layer over the wired bot. Nothing heavy is imported before a command runs."""
+
+import click
+
+from bot.cli import acting, configuring, looking
+from bot.cli.exits import TABLE, Commands
+from bot.cli.shell import everywhere
+
+
+@click.group(cls=Commands, epilog=TABLE, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(
+    package_name="gitops-commit-bot", prog_name="gitops-bot", message="%(prog)s %(version)s"
+)
+@everywhere
+def main() -> None:
+    """Promote a model in MLflow; get a reviewed, verified and revertible deployment by GitOps."""
+
+
+for _command in (
+    acting.demo,
+    acting.serve,
+    acting.promote,
+    looking.status,
+    looking.plan,
+    looking.explain,
+    acting.sweep,
+    acting.release,
+    looking.journal,
+    looking.doctor,
+    configuring.config,
+):
+    main.add_command(_command)

@@ -1,0 +1,70 @@
+"""Commands about the two config files; they need no world."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from bot.cli.exits import FINE, USAGE, Commands
+from bot.cli.shell import Shell, as_json, everywhere
+from bot.cli.text import print_json, safe
+
+
+@click.group(cls=Commands)
+def config() -> None:
+    """Check the config files, or print their JSON Schemas."""
+
+
+@config.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@everywhere
+@as_json
+@click.pass_context
+def check(ctx: click.Context, files: Sequence[Path], as_json: bool) -> None:
+    """Say every fault of FILES, each with its place and its cure.
+
+    A file with `promotions` in its name is read as promotions.yaml, any other as bot.yaml. Without FILES: the
+    bot.yaml in force, and ./promotions.yaml if there is one. Secrets of bot.yaml must be readable.
+    """
+    from bot.config.faults import Fault, Faults
+
+    faults: list[Fault] = []
+    checked = list(files) or _in_force(ctx.ensure_object(Shell))
+    for path in checked:
+        try:
+            _read(path)
+        except Faults as found:
+            faults += found.faults
+    if as_json:
+        print_json({"files": [str(path) for path in checked], "faults": faults})
+    elif faults:
+        click.echo(safe("\n".join(str(fault) for fault in faults)), err=True)
+    else:
+        click.echo(f"{', '.join(str(path) for path in checked)}: fine")
+    ctx.exit(USAGE if faults else FINE)
+
+
+def _in_force(shell: Shell) -> list[Path]:
+    promotions = Path("promotions.yaml")
+    return [shell.path(), *([promotions] if promotions.is_file() else [])]
+
+
+def _read(path: Path) -> None:
+    from bot.config.promotions import load_promotions
+    from bot.config.settings import load
+
+    if "promotions" in path.name:
+        load_promotions(path)
+    else:
+        load(path)
+
+
+@config.command()
+@click.argument("file", type=click.Choice(["bot", "promotions"]), default="promotions")
+def schema(file: Literal["bot", "promotions"]) -> None:
+    """Print the JSON Schema of bot.yaml or promotions.yaml, for editors."""
+    from bot.config.schema import schema as json_schema
+
+    click.echo(json.dumps(json_schema(file), indent=2))
