@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 REFUSED_AGAIN = timedelta(minutes=5)
 # An effect that is decided twice in a row did not show yet: the forge's lists lag, or something undoes it.
-REPEATED_AGAIN = timedelta(minutes=1)
+REPEATED_AGAIN = timedelta(seconds=30)
 
 Told = Callable[[Entry], None]
 
