@@ -26,7 +26,7 @@ class Database:
 
         Raises `Refused` for a database that is broken, of a newer bot, or that may not be written.
         """
-        self._url = make_url(url)
+        self._url = _with_driver(make_url(url))
         self._engine = _engine_for(self._url)
         # Two threads that say the same at once must become one entry that was said twice.
         self._one_writer = threading.Lock()
@@ -63,6 +63,11 @@ class Database:
     def close(self) -> None:
         """Let go of every connection; the next call opens new ones."""
         self._engine.dispose()
+
+
+def _with_driver(url: URL) -> URL:
+    """`postgresql://…` means psycopg 3, whatever SQLAlchemy's release thinks."""
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
 
 
 def _engine_for(url: URL) -> Engine:

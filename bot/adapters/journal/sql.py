@@ -12,8 +12,6 @@ from bot.adapters.journal.database import Database
 from bot.adapters.journal.tables import DeliveryRow, EntryRow, FactRow, StandingRow
 from bot.ports import Delivery, Entry, Standing
 
-MAX_ENTRIES = 100_000
-MAX_DELIVERIES = 10_000
 _MAX_PROPOSALS = 20
 _MAX_TARGETS = 1000
 _TRIM_EVERY = 100  # writes between two looks at whether a bound is exceeded
@@ -25,12 +23,15 @@ class SqlJournal:
     Texts are bounded: what is too long is cut with an `…`. Nothing in here is needed for a promotion.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, most_entries: int = 100_000, most_deliveries: int = 10_000) -> None:
         """Open `sqlite:////path/journal.db` or a PostgreSQL URL, making what is missing.
+
+        About so many of the newest entries and deliveries are kept, whatever `prune` is told.
 
         Raises `Refused` for a database that is broken, of a newer bot, or that may not be written.
         """
         self._database = Database(url)
+        self._most_entries, self._most_deliveries = most_entries, most_deliveries
         self._insert: Callable[..., Any] = (
             sqlite.insert if self._database.dialect == "sqlite" else postgresql.insert
         )
@@ -82,7 +83,7 @@ class SqlJournal:
         )
         number = connection.execute(row.returning(EntryRow.id)).scalar_one()
         if number % _TRIM_EVERY == 0:
-            connection.execute(delete(EntryRow).where(EntryRow.id <= number - MAX_ENTRIES))
+            connection.execute(delete(EntryRow).where(EntryRow.id <= number - self._most_entries))
 
     def entries(self, target: str | None = None, limit: int = 100) -> Sequence[Entry]:
         """Newest first; `at` is when the decision was last made (see `repetitions` for when first)."""
@@ -163,7 +164,7 @@ class SqlJournal:
     # --- Inbox --------------------------------------------------------------------------------------
 
     def put(self, delivery: Delivery) -> bool:
-        """Store it; False when the same sender delivered the same id before. The newest 10,000 are kept."""
+        """Store it; False when the same sender delivered the same id before."""
         row = self._insert(DeliveryRow).values(
             sender=delivery.sender,
             delivery_id=delivery.id,
@@ -175,7 +176,9 @@ class SqlJournal:
         with self._database.writing() as connection:
             number = connection.execute(once.returning(DeliveryRow.id)).scalar_one_or_none()
             if number is not None and number % _TRIM_EVERY == 0:
-                connection.execute(delete(DeliveryRow).where(DeliveryRow.id <= number - MAX_DELIVERIES))
+                connection.execute(
+                    delete(DeliveryRow).where(DeliveryRow.id <= number - self._most_deliveries)
+                )
         return number is not None
 
     def deliveries(self, limit: int = 100) -> Sequence[Delivery]:
