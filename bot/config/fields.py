@@ -168,7 +168,9 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration), WithJsonSchema(
 Url = Annotated[str, AfterValidator(check_url), WithJsonSchema(_URL_SCHEMA)]
 RepositoryUrl = Annotated[str, AfterValidator(check_repository_url)]
 ImageRepository = Annotated[
-    str, AfterValidator(check_image), WithJsonSchema({"type": "string", "pattern": "^[^/@\\s]+/[^:@\\s]+$"})
+    str,
+    AfterValidator(check_image),
+    WithJsonSchema({"type": "string", "pattern": "^[^/@\\s]+(/[^/:@\\s]+)+$"}),
 ]
 RepoPath = Annotated[
     str, AfterValidator(check_path), WithJsonSchema({"type": "string", "pattern": "^[^/\\\\]"})

@@ -43,7 +43,7 @@ class Settings(Section):
         examples=["{url: https://github.com/acme/manifests.git, repository: acme/manifests}"],
     )
     forge: ForgeAccess = Field(
-        description="Where pull requests and CI runs live.", examples=["{token: {env: GITHUB_TOKEN}}"]
+        description="The forge of the manifests repo.", examples=["{token: {env: GITHUB_TOKEN}}"]
     )
     data: LocalPath = Field(
         description="The folder for the database and the mirror of the manifests repo; from the folder of bot.yaml if relative.",
