@@ -1,0 +1,267 @@
+"""The port `Forge` on GitHub: pull requests, comments, labels and commit statuses of one manifests repo."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from github.GithubException import GithubException
+from github.IssueComment import IssueComment
+from github.PullRequest import PullRequest
+
+from bot.adapters.github.client import Client
+from bot.adapters.github.errors import sentence, translated
+from bot.adapters.github.pulls import login, proposal, with_mergeability
+from bot.core.model import Proof, ProofState, Proposal, ProposalState
+from bot.core.names import LABEL_RELEASED, LABEL_REVERT, PREFIX, parse_branch, status_context
+from bot.ports import Refused, Retryable
+
+log = logging.getLogger(__name__)
+
+# GitHub's limits, in characters.
+_TITLE, _BODY, _DESCRIPTION = 256, 65_536, 140
+
+_STATUS = {ProofState.LIVE: "success", ProofState.FAILED: "failure", ProofState.PENDING: "pending"}
+_PROOF = {state: proof for proof, state in _STATUS.items()} | {"error": ProofState.FAILED}
+_COLOURS = {LABEL_REVERT: "d93f0b", LABEL_RELEASED: "0e8a16"}
+
+
+class GitHubForge:
+    """The port `Forge`, bound to one repository `owner/name` and its base branch. Safe for several threads.
+
+    A commit status can be set by everyone who may write to the repository, and counts here whoever set it: who can do
+    that can also change the pins. `login` is the bot's own account (`name[bot]` for an App); without it GitHub is
+    asked once, which an App's token may not.
+    """
+
+    def __init__(
+        self,
+        repository: str,
+        token: Callable[[], str],
+        *,
+        base_branch: str = "main",
+        api_url: str = "https://api.github.com",
+        login: str | None = None,
+        timeout: float = 15,
+        merge_method: Literal["merge", "squash", "rebase"] = "squash",
+    ) -> None:
+        """Asks nothing yet. `token` is called for every request; `timeout` in seconds for each."""
+        self._client = Client(token, api_url, timeout)
+        self._repository = self._client.repository(repository)
+        self._name = repository
+        self._base_branch = base_branch
+        self._login = login
+        self._merge_method = merge_method
+        self._labels: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"GitHubForge({self._name!r})"
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """Requests made so far, by HTTP method."""
+        return self._client.calls
+
+    def open_proposals(self) -> Sequence[Proposal]:
+        """Every open pull request into the base branch whose head is a branch of the bot's, in the same repository."""
+        with translated(f"listing the pull requests of {self._name}"):
+            pulls = self._repository.get_pulls(state="open", base=self._base_branch)
+            return tuple(found for pull in pulls if (found := proposal(pull)) is not None)
+
+    def newest(self, branch: str) -> Proposal | None:
+        """The newest pull request from this branch with everything that GitHub knows of it."""
+        with translated(f"looking for the pull request of {branch} in {self._name}"):
+            number = max((pull.number for pull in self._of(branch, "all")), default=None)
+            return self._in_full(self._repository.get_pull(number)) if number is not None else None
+
+    def brought(self, commit: str) -> Proposal | None:
+        """The bot's merged pull request that this commit of the base branch came with, by a merge of whatever method.
+
+        For a commit of the default branch GitHub lists the pull request that introduced it; a rebase leaves several
+        such commits, of which only the last is the pull request's merge commit. `merged_by` is not read.
+        """
+        with translated(f"looking for the pull request of commit {commit[:12]} in {self._name}"):
+            pulls = self._repository.get_commit(commit).get_pulls()
+            found = [proposal(pull) for pull in pulls if pull.base.ref == self._base_branch]
+        merged = [one for one in found if one is not None and one.state is ProposalState.MERGED]
+        return max(merged, key=lambda one: (one.merge_commit == commit, one.number), default=None)
+
+    def open(
+        self, branch: str, title: str, body: str, *, labels: Iterable[str], reviewers: Iterable[str] = ()
+    ) -> Proposal:
+        """Open a pull request, or adopt the one that is open for this branch; title and body become these.
+
+        Labels come last: a pull request that lacks them was not finished, so its reviewers are asked again.
+        """
+        title, body, labels = shortened(title, _TITLE), shortened(body, _BODY), list(labels)
+        with translated(f"opening a pull request for {branch} in {self._name}"):
+            pull = self._adopted(branch, title, body) or self._created(branch, title, body)
+            missing = set(labels) - {label.name for label in pull.labels}
+            if missing:
+                self._ask(pull, reviewers)
+                self._add_labels(pull.number, sorted(missing))
+            found = proposal(pull)
+        if found is None:
+            raise Refused(f"{branch} is not a branch of the bot's")
+        return replace(found, labels=found.labels | missing)
+
+    def close(self, proposal: Proposal, comment: str) -> None:
+        """Comment once and close; what is closed or merged already is left alone."""
+        number = proposal.number
+        with translated(f"closing #{number} in {self._name}"):
+            if self._repository.get_pull(number).state == "open":
+                self.comment(number, "close", comment)
+                self._repository.get_pull(number).edit(state="closed")
+
+    def merge(self, proposal: Proposal, title: str, message: str) -> str:
+        """Merge exactly `proposal.head` and return the commit on the base branch; merged with it already is done."""
+        number, head = proposal.number, proposal.head
+        with translated(f"merging #{number} in {self._name}"):
+            pull = self._repository.get_pull(number)
+            if pull.head.sha != head:
+                raise Refused(
+                    f"#{number} is at {pull.head.sha[:12]}, not at {head[:12]} as judged: not merged"
+                )
+            if pull.merged:
+                return pull.merge_commit_sha
+            if pull.state != "open":
+                raise Refused(f"#{number} was closed: not merged")
+            return self._merged(pull, head, shortened(title, _TITLE), message)
+
+    def comment(self, number: int, marker: str, text: str) -> None:
+        """Put a comment there once; the bot's own with the same hidden marker is edited instead, if it differs."""
+        hidden = f"<!-- {PREFIX}:{marker} -->"
+        body = shortened(f"{hidden}\n{text}", _BODY)
+        with translated(f"commenting on #{number} in {self._name}"):
+            issue = self._repository.get_issue(number)
+            existing = next((c for c in issue.get_comments() if self._is_mine(c, hidden)), None)
+            if existing is None:
+                issue.create_comment(body)
+            elif existing.body != body:
+                existing.edit(body)
+
+    def label(self, number: int, add: Iterable[str], remove: Iterable[str] = ()) -> None:
+        """Add and remove labels; those that are there, or gone, already are left alone."""
+        with translated(f"labelling #{number} in {self._name}"):
+            issue = self._repository.get_issue(number)
+            present = {label.name for label in issue.get_labels()}
+            self._add_labels(number, sorted(set(add) - present))
+            for name in sorted(set(remove) & present):
+                issue.remove_from_labels(name)
+
+    def proof(self, commit: str, target: str) -> Proof:
+        """What the newest commit status with the target's context says; `at` is when it was set."""
+        with translated(f"reading the statuses of commit {commit[:12]} in {self._name}"):
+            for status in self._repository.get_commit(commit).get_statuses():  # newest first
+                if status.context == status_context(target):
+                    state = _PROOF.get(status.state, ProofState.NONE)
+                    return Proof(state, status.description or "", status.created_at)
+        return Proof()
+
+    def record(self, commit: str, target: str, proof: Proof, url: str | None = None) -> None:
+        """Set the commit status, unless it says so already: GitHub keeps 1000 for a commit and context, then refuses."""
+        description = shortened(proof.sentence, _DESCRIPTION)
+        known = self.proof(commit, target)
+        if (known.state, known.sentence) == (proof.state, description):
+            return
+        options = {"target_url": url} if url else {}
+        with translated(f"setting a status on commit {commit[:12]} in {self._name}"):
+            self._repository.get_commit(commit).create_status(
+                _STATUS[proof.state], description=description, context=status_context(target), **options
+            )
+
+    def _of(self, branch: str, state: str) -> list[PullRequest]:
+        """The pull requests from this branch of this very repository; hundreds of them are not expected."""
+        if parse_branch(branch) is None:
+            raise Refused(f"{branch} is not a branch of the bot's")
+        owner = self._name.partition("/")[0]
+        pulls = self._repository.get_pulls(state=state, base=self._base_branch, head=f"{owner}:{branch}")
+        return [pull for pull in pulls if proposal(pull) is not None and pull.head.ref == branch]
+
+    def _in_full(self, pull: PullRequest) -> Proposal | None:
+        found = proposal(pull)
+        if found is None:
+            return None
+        if found.state is ProposalState.OPEN:
+            return with_mergeability(found, pull, self._repository)
+        if found.state is ProposalState.MERGED:
+            return replace(found, merged_by=login(pull.merged_by))
+        closer = login(self._repository.get_issue(pull.number).closed_by)
+        return replace(found, closed_by=closer, closed_by_bot=self._is_me(closer))
+
+    def _own_login(self) -> str:
+        if self._login is None:
+            with translated("asking whose token it is (set the bot's login to save this question)"):
+                self._login = self._client.login()
+        return self._login
+
+    def _is_me(self, who: str | None) -> bool:
+        return who is not None and who.lower() == self._own_login().lower()
+
+    def _is_mine(self, comment: IssueComment, hidden: str) -> bool:
+        return comment.body.startswith(hidden) and self._is_me(login(comment.user))
+
+    def _adopted(self, branch: str, title: str, body: str) -> PullRequest | None:
+        pull = max(self._of(branch, "open"), key=lambda one: one.number, default=None)
+        if pull is not None and (pull.title, pull.body or "") != (title, body):
+            pull.edit(title=title, body=body)
+        return pull
+
+    def _created(self, branch: str, title: str, body: str) -> PullRequest:
+        try:
+            return self._repository.create_pull(self._base_branch, branch, title=title, body=body)
+        except GithubException as error:
+            said = sentence(error)
+            if error.status != 422:
+                raise
+            if "already exists" in said and (pull := self._adopted(branch, title, body)) is not None:
+                return pull
+            if "head invalid" in said:
+                raise Retryable(f"GitHub does not see the branch {branch} yet") from error
+            raise
+
+    def _ask(self, pull: PullRequest, reviewers: Iterable[str]) -> None:
+        """Request reviews, of a team for `org/team`. One by one, as a single wrong name has GitHub refuse them all."""
+        for name in reviewers:
+            team = name.partition("/")[2]
+            try:
+                pull.create_review_request(**({"team_reviewers": [team]} if team else {"reviewers": [name]}))
+            except GithubException as error:
+                if error.status not in {403, 404, 422}:
+                    raise
+                log.warning("%s cannot be asked to review #%d: %s", name, pull.number, sentence(error))
+
+    def _add_labels(self, number: int, names: Sequence[str]) -> None:
+        for name in names:
+            self._ensure_label(name)
+        if names:
+            self._repository.get_issue(number).add_to_labels(*names)
+
+    def _ensure_label(self, name: str) -> None:
+        if name in self._labels:
+            return
+        if not any(label.name == name for label in self._repository.get_labels()):
+            try:
+                self._repository.create_label(name, _COLOURS.get(name, "0052cc"), "Set by the GitOps bot")
+            except GithubException as error:
+                if error.status != 422:  # somebody else made it meanwhile
+                    raise
+        self._labels.add(name)
+
+    def _merged(self, pull: PullRequest, head: str, title: str, message: str) -> str:
+        try:
+            done = pull.merge(message, title, self._merge_method, sha=head)
+        except GithubException as error:
+            if error.status == 405 and "Base branch was modified" in sentence(error):
+                raise Retryable(f"the base branch moved while #{pull.number} was merged") from error
+            raise
+        return done.sha
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, or as many of its words as fit in `limit` characters with an ellipsis."""
+    if len(text) <= limit:
+        return text
+    cut = text[: limit - 1]
+    words = cut.rsplit(maxsplit=1)[0] if not text[limit - 1].isspace() else cut.rstrip()
+    return f"{words}…"
