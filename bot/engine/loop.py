@@ -14,13 +14,18 @@ class Loop:
     """Sweeps wake every target, on start and on a schedule; the queue runs the passes."""
 
     def __init__(
-        self, world: World, queue: Queue, sweep_every: timedelta, told: Told = lambda entry: None
+        self,
+        world: World,
+        queue: Queue,
+        sweep_every: timedelta,
+        told: Told = lambda entry: None,
+        swept: Callable[[datetime], None] = lambda at: None,
     ) -> None:
-        """`told` hears of every decision, for metrics."""
-        self._world, self._queue, self._told = world, queue, told
+        """`told` hears of every decision and `swept` of every sweep, for metrics."""
+        self._world, self._queue, self._told, self._swept = world, queue, told, swept
         self._every = sweep_every
         self._stop = threading.Event()
-        self.swept_at: datetime | None = None
+        self.running = False
 
     def sweep(self) -> int:
         """Wake every target that is configured; returns how many. Neighbours that do not answer are for the next sweep."""
@@ -31,14 +36,16 @@ class Loop:
             return 0
         for name in names:
             self._queue.wake(name)
-        self.swept_at = self._world.clock()
+        self._swept(self._world.clock())
         return len(names)
 
     def run(self) -> None:
         """Sweep and run passes until `stop`; what runs is finished."""
         sweeper = threading.Thread(target=self._sweeping, name="sweep", daemon=True)
         sweeper.start()
+        self.running = True
         self._queue.run(lambda name: reconcile(name, self._world, self._told))
+        self.running = False
         self._stop.set()
         sweeper.join(timeout=5)
 

@@ -1,0 +1,251 @@
+"""From settings to a bot that can be asked and run."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from bot.config.settings import Settings
+from bot.core.actions import Decision, OpenProposal, OpenRevert, RenewProposal
+from bot.core.holds import hold
+from bot.core.model import ArgoCD, Catalogue, PinValue, Snapshot, Target
+from bot.core.names import LABEL_RELEASED
+from bot.core.verdict import Claim, Outcome, Verdict
+from bot.engine.reconcile import judge, reconcile
+from bot.ports import Cluster, Entry, Refused, Retryable, Standing, World
+from bot.wiring.catalogue import Targets
+from bot.wiring.doctor import Finding, examine
+
+log = logging.getLogger(__name__)
+
+MOST_PASSES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would happen next for a target, and why, with the exact diff where there is one; nothing was touched."""
+
+    target: str
+    decision: Decision
+    snapshot: Snapshot
+    diff: str
+    standing: Standing
+
+
+class NoCluster:
+    """For operators without Argo CD: a target that names a rollout cannot be judged, and that is said."""
+
+    def look(self, rollout: ArgoCD, claim: Claim, now: datetime) -> Verdict:
+        """Always inconclusive."""
+        return Verdict(
+            Outcome.INCONCLUSIVE, "the target names an Argo CD application, but bot.yaml has no `argocd:`"
+        )
+
+    def ask_to_sync(self, rollout: ArgoCD) -> None:
+        """There is nobody to ask."""
+
+
+class Bot:
+    """The assembled bot. Adapters are made when first needed, so that a command pays for what it uses."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is opened yet."""
+        self.settings = settings
+
+    @cached_property
+    def registry(self) -> Any:
+        """MLflow."""
+        from bot.adapters.mlflow import MlflowRegistry
+
+        mlflow = self.settings.mlflow
+        name = mlflow.username
+        return MlflowRegistry(
+            mlflow.url,
+            username=(lambda: name) if name is not None else None,
+            password=mlflow.password.value if mlflow.password else None,
+            token=mlflow.token.value if mlflow.token else None,
+            public_url=mlflow.public_url or mlflow.url,
+        )
+
+    @cached_property
+    def journal(self) -> Any:
+        """The database in the data folder: journal and inbox."""
+        from bot.adapters.journal import SqlJournal
+
+        self.settings.data.mkdir(parents=True, exist_ok=True)
+        return SqlJournal(f"sqlite:///{self.settings.data / 'journal.db'}")
+
+    @cached_property
+    def manifests(self) -> Any:
+        """The mirror of the manifests repo in the data folder."""
+        from bot.adapters.manifests import GitManifests
+
+        repo = self.settings.manifests
+        folder = self.settings.data / "mirror"
+        return GitManifests(repo.url, folder, self.settings.forge.token.value, branch=repo.branch)
+
+    @cached_property
+    def forge(self) -> Any:
+        """GitHub."""
+        from bot.adapters.github import GitHubForge
+
+        forge, repo = self.settings.forge, self.settings.manifests
+        return GitHubForge(
+            repo.repository,
+            forge.token.value,
+            base_branch=repo.branch,
+            api_url=forge.api_url,
+            merge_method=self.settings.merge_method,
+        )
+
+    @cached_property
+    def ci(self) -> Any:
+        """GitHub Actions."""
+        from bot.adapters.github import GitHubActions
+
+        return GitHubActions(self.settings.forge.token.value, api_url=self.settings.forge.api_url)
+
+    @cached_property
+    def images(self) -> Any:
+        """Image registries."""
+        from bot.adapters.oci import OciImages
+
+        registries = self.settings.registries
+
+        def credentials(host: str) -> tuple[str, str] | None:
+            access = registries.get(host)
+            if access is None or access.username is None or access.password is None:
+                return None
+            return access.username, access.password.value()
+
+        insecure = frozenset(host for host, access in registries.items() if access.insecure)
+        return OciImages(credentials=credentials, insecure_hosts=insecure)
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """Argo CD, where there is one."""
+        if self.settings.argocd is None:
+            return NoCluster()
+        from bot.adapters.argocd import ArgoCDCluster
+
+        argocd = self.settings.argocd
+        return ArgoCDCluster(argocd.url, argocd.token.value, verify_tls=not argocd.insecure)
+
+    @cached_property
+    def prober(self) -> Any:
+        """HTTP."""
+        from bot.adapters.http_probe import HttpProber
+
+        return HttpProber()
+
+    @cached_property
+    def catalogue(self) -> Callable[[], Catalogue]:
+        """The targets in force."""
+        return Targets(self.manifests)
+
+    @cached_property
+    def world(self) -> World:
+        """Everything that a pass may touch."""
+        return World(
+            catalogue=self.catalogue,
+            registry=self.registry,
+            images=self.images,
+            ci=self.ci,
+            manifests=self.manifests,
+            forge=self.forge,
+            cluster=self.cluster,
+            prober=self.prober,
+            journal=self.journal,
+            clock=_now,
+            page=self.page,
+        )
+
+    def page(self, target: str) -> str | None:
+        """The bot's own page about a target."""
+        public = self.settings.server.public_url
+        return f"{public.rstrip('/')}/targets/{target}" if public else None
+
+    def target(self, name: str) -> Target:
+        """The target of this name. Raises `Refused` naming the ones there are."""
+        targets = self.catalogue().targets
+        if name not in targets:
+            raise Refused(f"there is no target {name}; there are: {', '.join(sorted(targets)) or 'none'}")
+        return targets[name]
+
+    def run(self) -> None:
+        """Serve webhooks and pages and run the loop, until SIGTERM or SIGINT."""
+        from bot.wiring.serve import serve
+
+        serve(self)
+
+    def sweep(self, names: Sequence[str] | None = None) -> list[Entry]:
+        """Passes over every target, here and now, each until it has nothing more to do at once."""
+        entries: list[Entry] = []
+        for name in self._names(names):
+            for _ in range(MOST_PASSES):
+                try:
+                    again = reconcile(name, self.world, entries.append)
+                except Retryable:
+                    break  # it is among the entries, with its sentence
+                if again != timedelta(0):
+                    break
+        return entries
+
+    def plan(self, names: Sequence[str] | None = None) -> list[Plan]:
+        """What the next pass would do for each target; touches nothing."""
+        from bot.engine.reconcile import standing
+
+        plans = []
+        for name in self._names(names):
+            target = self.target(name)
+            judged = judge(target, self.world)
+            diff = self._diff(target, judged.decision)
+            plans.append(Plan(name, judged.decision, judged.look, diff, standing(judged)))
+        return plans
+
+    def release(self, name: str) -> str:
+        """Lift the hold on the wanted version of a target; returns what was done."""
+        look = judge(self.target(name), self.world).look
+        reason = hold(look)
+        if reason is None or look.last is None or look.wanted is None:
+            return f"{name} holds nothing back"
+        self.forge.label(look.last.number, [LABEL_RELEASED])
+        return f"version {look.wanted.version} may be proposed for {name} again (it was held: {reason})"
+
+    def promote(self, model: str, version: str, alias: str) -> str:
+        """Move an alias in MLflow, as a data scientist would."""
+        self.registry.set_alias(model, version, alias)
+        return f"{model} version {version} now has the alias {alias}"
+
+    def doctor(self) -> list[Finding]:
+        """Ask every neighbour one harmless question."""
+        return examine(self)
+
+    def standings(self) -> Mapping[str, Standing]:
+        """How every target stood at the bot's last look."""
+        found: Mapping[str, Standing] = self.journal.standings()
+        return found
+
+    def _names(self, names: Sequence[str] | None) -> Iterable[str]:
+        return names if names is not None else sorted(self.catalogue().targets)
+
+    def _diff(self, target: Target, decision: Decision) -> str:
+        match decision.action:
+            case OpenProposal(image=image) | RenewProposal(image=image):
+                value = PinValue(image.tag, image.digest, image.repository)
+            case OpenRevert(to=to):
+                value = to
+            case _:
+                return ""
+        return str(self.manifests.diff(target, value))
+
+
+def assemble(settings: Settings) -> Bot:
+    """The bot of these settings."""
+    return Bot(settings)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

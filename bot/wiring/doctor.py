@@ -1,0 +1,128 @@
+"""`gitops-bot doctor`: one harmless question to every neighbour, and what to do about each answer."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.config.settings import secret_warnings
+from bot.core.model import Target
+from bot.core.names import image_tag
+from bot.ports import Refused, Retryable
+
+if TYPE_CHECKING:
+    from bot.wiring.assemble import Bot
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was asked, whether the answer is good (None: cannot be said), the answer, and the cure."""
+
+    what: str
+    good: bool | None
+    sentence: str
+    fix: str = ""
+
+
+def examine(bot: "Bot") -> list[Finding]:
+    """Every finding, in the order in which things depend on each other. Never raises."""
+    return [*_machine(bot), *_neighbours(bot), *_targets(bot)]
+
+
+def _asked(what: str, question: Callable[[], str], fix: str) -> Finding:
+    try:
+        return Finding(what, True, question())
+    except Refused as refused:
+        return Finding(what, False, str(refused), fix)
+    except Retryable as retryable:
+        return Finding(what, None, f"no answer: {retryable}", fix)
+
+
+def _machine(bot: "Bot") -> Iterator[Finding]:
+    git = shutil.which("git")
+    yield Finding("git command", git is not None, git or "not found", "" if git else "Install git.")
+    for warning in secret_warnings(bot.settings):
+        yield Finding("secrets", False, warning, "Make the file private.")
+    yield _asked("data folder", lambda: _journal(bot), "Make the folder `data:` writable for the bot.")
+    hooks = bot.settings.webhooks
+    for sender, secrets in (("MLflow", hooks.mlflow), ("GitHub", hooks.github)):
+        if not secrets:
+            yield Finding(
+                f"{sender} webhooks", None, "no secret is set, so they are refused; the sweep finds everything, later",
+                f"Set `webhooks: {{{sender.lower()}: [...]}}`.",
+            )  # fmt: skip
+
+
+def _journal(bot: "Bot") -> str:
+    bot.journal.ping()
+    return f"{bot.settings.data} is writable"
+
+
+def _neighbours(bot: "Bot") -> Iterator[Finding]:
+    yield _asked(
+        "manifests repo",
+        lambda: f"its head is {bot.manifests.fetch()[:12]}",
+        "Check `manifests:` and the token's right to read and write contents.",
+    )
+    yield _asked(
+        "forge",
+        lambda: f"{len(bot.forge.open_proposals())} open proposals",
+        "Check `forge:` and the token's right to read and write pull requests.",
+    )
+    yield _asked(
+        "promotions.yaml",
+        lambda: _catalogue(bot),
+        "Mend the file by a pull request; until then the last good one is in force.",
+    )
+
+
+def _catalogue(bot: "Bot") -> str:
+    catalogue = bot.catalogue()
+    if catalogue.problem:
+        raise Refused(catalogue.problem)
+    return f"{len(catalogue.targets)} targets: {', '.join(sorted(catalogue.targets))}"
+
+
+def _targets(bot: "Bot") -> Iterator[Finding]:
+    try:
+        targets = bot.catalogue().targets
+    except (Refused, Retryable):
+        return
+    for name in sorted(targets):
+        yield from _target(bot, targets[name])
+
+
+def _target(bot: "Bot", target: Target) -> Iterator[Finding]:
+    name = target.name
+    yield _asked(
+        f"{name}: model",
+        lambda: _wanted(bot, target),
+        "Check `mlflow:` in bot.yaml and `model:` and `when:` of the target.",
+    )
+    yield _asked(
+        f"{name}: pins",
+        lambda: f"they say {bot.manifests.pinned(target).value}",
+        "Check `pins:` of the target.",
+    )
+    yield _asked(
+        f"{name}: image registry",
+        lambda: _image(bot, target),
+        "Check `image:` of the target and `registries:` in bot.yaml.",
+    )
+    if target.rollout is None and not target.verify:
+        yield Finding(
+            f"{name}: verification",
+            None,
+            "nothing is verified, so merged counts as live",
+            "Add `rollout:` or `verify:`.",
+        )
+
+
+def _wanted(bot: "Bot", target: Target) -> str:
+    wanted = bot.registry.wanted(target.model, target.when)
+    return f"version {wanted.version} is wanted" if wanted else f"no version has the {target.when}"
+
+
+def _image(bot: "Bot", target: Target) -> str:
+    found = bot.images.find(target.image, image_tag("0"))
+    return "it answers" if found is None else f"it answers, and has {found.tag}"

@@ -1,0 +1,77 @@
+"""`gitops-bot serve`: the web on threads, the loop in the foreground, until a signal says stop."""
+
+import logging
+import signal
+import threading
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import waitress.server
+
+from bot.adapters.queue.memory import MemoryQueue
+from bot.config.fields import is_loopback
+from bot.engine.loop import Loop
+from bot.web.app import create_app
+from bot.web.doors import Doors
+from bot.web.metrics import Metrics
+
+if TYPE_CHECKING:
+    from bot.wiring.assemble import Bot
+
+log = logging.getLogger(__name__)
+
+THREADS = 8
+
+
+def serve(bot: "Bot") -> None:
+    """Run until SIGTERM or SIGINT; the passes that run are finished first."""
+    queue = MemoryQueue(workers=bot.settings.workers)
+    metrics = Metrics(
+        catalogue=bot.catalogue, standings=bot.journal.standings, queue=queue.list, version=_version()
+    )
+    loop = Loop(bot.world, queue, bot.settings.sweep, told=metrics.passed, swept=metrics.swept)
+    server = _listen(bot, _doors(bot, queue, loop, metrics))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    log.info("listening on http://%s:%s", bot.settings.server.host, server.effective_port)
+    web = threading.Thread(target=server.run, name="web", daemon=True)
+    web.start()
+    try:
+        loop.run()
+    finally:
+        server.close()
+        log.info("stopped")
+
+
+def _listen(bot: "Bot", doors: Doors) -> Any:
+    where = bot.settings.server
+    return waitress.server.create_server(
+        create_app(doors), host=where.host, port=where.port, threads=THREADS, ident="gitops-bot",
+        clear_untrusted_proxy_headers=True, max_request_body_size=6 * 1024 * 1024,
+    )  # fmt: skip
+
+
+def _doors(bot: "Bot", queue: MemoryQueue, loop: Loop, metrics: Metrics) -> Doors:
+    hooks = bot.settings.webhooks
+    return Doors(
+        catalogue=bot.catalogue,
+        journal=bot.journal,
+        inbox=bot.journal,
+        queue=queue,
+        wake=queue.wake,
+        clock=bot.world.clock,
+        metrics=metrics,
+        version=_version(),
+        mlflow_secrets=lambda: [secret.value() for secret in hooks.mlflow],
+        github_secrets=lambda: [secret.value() for secret in hooks.github],
+        alive=lambda: loop.running,
+        repetitions=bot.journal.repetitions,
+        sandbox=is_loopback(bot.settings.forge.api_url),
+    )
+
+
+def _version() -> str:
+    try:
+        return version("gitops-commit-bot")
+    except PackageNotFoundError:
+        return "unknown"
