@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.engine.reconcile import Told, reconcile
