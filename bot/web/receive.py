@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from bot.core.model import Alias, Catalogue, Tag, Target
+from bot.core.model import Alias, Catalogue, Stage, Target
 from bot.ports import Delivery, Refused, Retryable
 from bot.web.doors import Doors
 from bot.web.webhooks import github, mlflow
@@ -87,7 +87,7 @@ def _delivery_id(sender: str, body: bytes) -> str:
 
 def _read_mlflow(doors: Doors, body: bytes) -> tuple[str, tuple[str, ...]]:
     try:
-        mlflow.verify(doors.mlflow_secrets(), request.headers, body, doors.clock())
+        mlflow.verify(doors.mlflow_secrets(), dict(request.headers), body, doors.clock())
     except mlflow.BadSignature as error:
         raise Turned(401, "bad signature", str(error)) from error
     try:
@@ -98,7 +98,7 @@ def _read_mlflow(doors: Doors, body: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def _read_github(doors: Doors, body: bytes) -> tuple[str, tuple[str, ...]]:
-    if not github.verify(doors.github_secrets(), request.headers, body):
+    if not github.verify(doors.github_secrets(), dict(request.headers), body):
         raise Turned(
             401, "bad signature", "the signature does not fit: is the secret the same on both sides?"
         )
@@ -140,14 +140,11 @@ def targets_of_mlflow(hint: mlflow.Hint, catalogue: Catalogue) -> tuple[str, ...
 
 
 def _moved(target: Target, hint: mlflow.Hint) -> bool:
-    # A version that is deleted or renamed sends nothing, so every event of the model is worth a look, but for those
-    # that name another alias or another tag: a busy model has many of them.
     when = target.when
-    if hint.alias is not None and isinstance(when, Alias):
-        return hint.alias == when.name
-    if hint.key is not None and isinstance(when, Tag):
-        return hint.key == when.key
-    return True
+    # A stage moves without a word (facts/mlflow.md, section 3), so that any sign of life is a reason to look.
+    if isinstance(when, Stage) or (hint.alias is None and hint.key is None):
+        return True
+    return hint.alias == when.name if isinstance(when, Alias) else hint.key == when.key
 
 
 def targets_of_github(
