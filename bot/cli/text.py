@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
+ROOM = 30  # columns that a sentence needs beside a row
+
+
 def safe(text: object) -> str:
     """The text without anything that a terminal acts on: no escape sequences, no marks that change its direction."""
     return "".join(
@@ -58,25 +61,45 @@ def console(width: int | None = None, *, terminal: bool | None = None) -> "Conso
 
 
 def table(out: "Console", columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table that wraps on a terminal; piped, one row per line with columns padded, for grep and awk."""
+    """A table that wraps on a terminal; piped, one row per line with columns padded, for grep and awk.
+
+    Where a narrow terminal leaves too little room for the last column, which is the sentence, it goes below its row.
+    """
     cells = [[line(cell) if cell not in (None, "") else "–" for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
     if not out.is_terminal:
-        widths = [max(len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
         for row in [list(columns), *cells]:
-            click.echo(
-                "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-            )
-        return
+            click.echo(_padded(row, widths))
+    elif out.width - sum(widths[:-1]) - 3 * len(widths) >= ROOM:
+        _wide(out, columns, cells)
+    else:
+        _narrow(out, cells, widths)
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)).rstrip()
+
+
+def _wide(out: "Console", columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     from rich import box
     from rich.table import Table
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for number, column in enumerate(columns):
-        last = number == len(columns) - 1
-        shown.add_column(column, overflow="fold", ratio=1 if last else None, min_width=4)
+    for column in columns[:-1]:
+        shown.add_column(column, no_wrap=True)
+    shown.add_column(columns[-1], overflow="fold", ratio=1)
     for row in cells:
         shown.add_row(*(coloured(cell) for cell in row))
     out.print(shown)
+
+
+def _narrow(out: "Console", cells: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    for row in cells:
+        out.print(Text(_padded(row[:-1], widths), style="bold", overflow="fold"))
+        out.print(Padding(Text(row[-1], overflow="fold"), (0, 0, 0, 2)))
 
 
 _COLOURS = {

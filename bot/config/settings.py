@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from bot.config import document
 from bot.config.faults import Fault, Faults, key_path
-from bot.config.fields import Duration, Section, check_host, wrong
+from bot.config.fields import Duration, Section, check_host, is_loopback, wrong
 from bot.config.secret import LocalPath, Secret
 from bot.config.sections import (
     ArgoCDAccess,
@@ -34,6 +34,13 @@ def _sweep(span: timedelta) -> timedelta:
     return span
 
 
+def _plain_only_here(registries: dict[str, RegistryAccess]) -> dict[str, RegistryAccess]:
+    for host, access in registries.items():
+        if access.insecure and not is_loopback(f"http://{host}"):
+            wrong(f"insecure is for a registry on this machine only, not for {host}", "Take `insecure` out.")
+    return registries
+
+
 class Settings(Section):
     """bot.yaml, of the operator."""
 
@@ -54,7 +61,9 @@ class Settings(Section):
         description="The Argo CD server, for targets with `rollout: {argocd: …}`.",
         examples=["{url: https://argocd.acme.dev, token: {env: ARGOCD_TOKEN}}"],
     )
-    registries: dict[Annotated[str, AfterValidator(check_host)], RegistryAccess] = Field(
+    registries: Annotated[
+        dict[Annotated[str, AfterValidator(check_host)], RegistryAccess], AfterValidator(_plain_only_here)
+    ] = Field(
         default_factory=dict,
         description="Credentials by registry host; without them images are read anonymously.",
         examples=["{ghcr.io: {username: bot, password: {env: GHCR_TOKEN}}}"],

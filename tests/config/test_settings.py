@@ -97,6 +97,7 @@ FAULTS = [
     ("", "registries: {ghcr.io: {username: x}}", 9, "registries.ghcr.io", "belong together", "both"),
     ("", "registries: {ghcr.io: {pasword: x}}", 9, "registries.ghcr.io.pasword", "no such key", "`password`"),
     ("", "registries: {https://ghcr.io: {}}", 9, "registries.https://ghcr.io", "not a host", "`ghcr.io`"),
+    ("", "registries: {ghcr.io: {insecure: true}}", 9, "registries", "this machine only, not for ghcr.io", "Take `insecure`"),
     ("", "webhooks: {mlflow: [sesame]}", 9, "webhooks.mlflow[0]", "must not be written", "`{env: NAME}`"),
     ("", "webhooks: {mlflow: {file: token}}", 9, "webhooks.mlflow", "a mapping, not a list", "`mlflow: [{env: "),
     ("", "server: {port: 0}", 9, "server.port", "greater than or equal to 1", "`port: 8080`"),
