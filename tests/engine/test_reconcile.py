@@ -1,0 +1,151 @@
+"""What becomes of failures, of repeated effects and of targets that are gone."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.core.model import Catalogue, ModelVersion, PinValue, Selector
+from bot.engine.loop import Loop
+from bot.engine.reconcile import REFUSED_AGAIN, REPEATED_AGAIN, judge, reconcile
+from bot.ports import Entry, Refused, Retryable, World
+from tests.adapters.test_queue import eventually
+from tests.engine.world import MemoryWorld, Registry, first
+
+NAME = "fraud-detector/production"
+
+
+class Failing(Registry):
+    """A registry that answers with this."""
+
+    def __init__(self, world: MemoryWorld, problem: Exception) -> None:
+        super().__init__(world)
+        self.problem = problem
+
+    def wanted(self, model: str, when: Selector) -> ModelVersion | None:
+        raise self.problem
+
+
+class ReadOnly(Registry):
+    """A registry in which the bot may not write."""
+
+    def tag(self, model: str, version: str, tags: Any) -> None:
+        raise Refused("no right to write tags")
+
+
+def promoted() -> MemoryWorld:
+    world = first()
+    world.promote("2")
+    return world
+
+
+def test_a_neighbour_that_does_not_answer_is_tried_again() -> None:
+    world, told = promoted(), []
+    ports = replace(world.ports(), registry=Failing(world, Retryable("MLflow does not answer")))
+    with pytest.raises(Retryable):
+        reconcile(NAME, ports, told.append)
+    assert [(e.outcome, e.because) for e in told] == [("retry", "MLflow does not answer")]
+
+
+def test_what_is_refused_is_said_and_looked_at_again_in_minutes() -> None:
+    world, told = promoted(), []
+    ports = replace(world.ports(), registry=Failing(world, Refused("the token may not read models")))
+    assert reconcile(NAME, ports, told.append) == REFUSED_AGAIN
+    assert [(e.outcome, e.because, e.action) for e in told] == [
+        ("refused", "the token may not read models", "observe")
+    ]
+
+
+def test_a_bug_is_loud_and_journalled() -> None:
+    world, told = promoted(), []
+    ports = replace(world.ports(), registry=Failing(world, ZeroDivisionError("oops")))
+    with pytest.raises(ZeroDivisionError):
+        reconcile(NAME, ports, told.append)
+    assert told[0].outcome == "crashed"
+
+
+def test_tags_that_cannot_be_written_stop_nothing() -> None:
+    world = promoted()
+    ports = replace(world.ports(), registry=ReadOnly(world))
+    assert reconcile(NAME, ports) == timedelta(0)
+    assert len(world.builds) == 1
+
+
+def test_an_effect_that_does_not_show_is_not_repeated_at_once() -> None:
+    world = promoted()
+    reconcile(NAME, world.ports())
+    world.builds.clear()  # the forge's list does not show the run yet
+    assert reconcile(NAME, world.ports()) == REPEATED_AGAIN
+
+
+def test_a_target_that_is_gone_is_left_alone() -> None:
+    world = promoted()
+    assert reconcile("nobody/nowhere", world.ports()) is None
+    assert world.journal == []
+
+
+def test_judging_touches_nothing() -> None:
+    world = promoted()
+    before = world.key()
+    judged = judge(world.target, world.ports())
+    assert "has no image yet" in judged.decision.because
+    assert world.key() == before
+    assert world.writes == 0
+
+
+def test_the_before_value_and_the_deadline_are_about_the_commit_that_changed_the_pin() -> None:
+    world = promoted()
+    world.person_pins(PinValue("v2", None))
+    world.serving[world.commits[-1].id] = "rolling"
+    overdue = replace(world.target, deadline=timedelta(0))
+    look = judge(overdue, world.ports()).look
+    assert look.verdict is not None
+    assert (look.verdict.outcome, look.verdict.because) == (
+        "failed",
+        "not done at the deadline: the rollout is rolling",
+    )
+
+
+class Once:
+    """A queue that notes what is woken, and runs it once."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+        self.stopped = False
+
+    def wake(self, target: str) -> None:
+        self.woken.append(target)
+
+    def run(self, pass_: Any) -> None:
+        assert eventually(lambda: bool(self.woken))
+        pass_(self.woken[0])
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def list(self) -> list[Any]:
+        return []
+
+
+def test_a_start_looks_at_every_target() -> None:
+    world, queue = promoted(), Once()
+    entries: list[Entry] = []
+    swept: list[datetime] = []
+    Loop(world.ports(), queue, timedelta(hours=1), told=entries.append, swept=swept.append).run()
+    assert queue.woken == [NAME]
+    assert entries[0].action == "start build"
+    assert len(swept) == 1
+
+
+def test_a_sweep_without_a_catalogue_is_for_the_next_one() -> None:
+    world, queue = promoted(), Once()
+
+    def unreachable() -> Catalogue:
+        raise Retryable("git does not answer")
+
+    ports: World = replace(world.ports(), catalogue=unreachable)
+    loop = Loop(ports, queue, timedelta(hours=1))
+    assert loop.sweep() == 0
+    loop.stop()
+    assert queue.stopped
