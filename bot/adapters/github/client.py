@@ -15,6 +15,8 @@ from github.Requester import Requester
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
+from bot.ports import Retryable
+
 API_VERSION = (
     "2022-11-28"  # the later one drops merge_commit_sha from every pull request (facts/products.md, 5.1)
 )
@@ -90,8 +92,18 @@ class _Transport(Requester):
 
     send: Callable[..., _Answer]
 
-    def requestJson(self, *args: Any, **keywords: Any) -> tuple[int, dict[str, Any], str]:  # noqa: N802 -- PyGithub's name
-        return super().requestJson(*args, **{"cnx": cast(Any, _Exchange(self.send)), **keywords})
+    def requestJson(  # noqa: N802 -- PyGithub's name
+        self,
+        verb: str,
+        url: str,
+        parameters: dict[str, Any] | None = None,
+        headers: dict[str, Any] | None = None,
+        input: Any | None = None,  # noqa: A002 -- PyGithub's name
+        cnx: Any = None,
+        follow_302_redirect: bool = False,
+    ) -> tuple[int, dict[str, Any], str]:
+        exchange = cast(Any, _Exchange(self.send))
+        return super().requestJson(verb, url, parameters, headers, input, exchange, follow_302_redirect)
 
 
 class Client:
@@ -157,6 +169,8 @@ class Client:
             return known
         fresh = {name.lower(): value for name, value in response.headers.items()}
         answer = _Answer(response.status_code, fresh, response.text or "")
+        if answer.status < 300 and answer.text[:1] not in {"", "{", "["}:
+            raise Retryable(f"what answers at {self._origin} does not speak as GitHub does")
         if key and answer.status == 200 and "etag" in fresh:
             self._remember(key, answer)
         return answer

@@ -1,6 +1,7 @@
 """The port `Forge` on GitHub: pull requests, comments, labels and commit statuses of one manifests repo."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -11,7 +12,7 @@ from github.PullRequest import PullRequest
 
 from bot.adapters.github.client import Client
 from bot.adapters.github.errors import sentence, translated
-from bot.adapters.github.pulls import login, proposal, with_mergeability
+from bot.adapters.github.pulls import login, proposal, statuses, with_mergeability
 from bot.core.model import Proof, ProofState, Proposal, ProposalState
 from bot.core.names import LABEL_RELEASED, LABEL_REVERT, PREFIX, parse_branch, status_context
 from bot.ports import Refused, Retryable
@@ -152,7 +153,7 @@ class GitHubForge:
     def proof(self, commit: str, target: str) -> Proof:
         """What the newest commit status with the target's context says; `at` is when it was set."""
         with translated(f"reading the statuses of commit {commit[:12]} in {self._name}"):
-            for status in self._repository.get_commit(commit).get_statuses():  # newest first
+            for status in statuses(self._repository, commit):
                 if status.context == status_context(target):
                     state = _PROOF.get(status.state, ProofState.NONE)
                     return Proof(state, status.description or "", status.created_at)
@@ -262,6 +263,5 @@ def shortened(text: str, limit: int) -> str:
     """The text, or as many of its words as fit in `limit` characters with an ellipsis."""
     if len(text) <= limit:
         return text
-    cut = text[: limit - 1]
-    words = cut.rsplit(maxsplit=1)[0] if not text[limit - 1].isspace() else cut.rstrip()
-    return f"{words}…"
+    words = re.match(rf"(?s).{{1,{limit - 1}}}(?=\s)", text)
+    return f"{words.group().rstrip() if words else text[: limit - 1]}…"

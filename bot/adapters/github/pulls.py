@@ -1,14 +1,16 @@
 """Pull requests as proposals: what GitHub's documents say in the bot's words."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from urllib.parse import quote
 
 from github.Branch import Branch
+from github.CommitStatus import CommitStatus
 from github.GithubException import GithubException
 from github.NamedUser import NamedUser
 from github.Organization import Organization
+from github.PaginatedList import PaginatedList
 from github.PullRequest import PullRequest
 from github.Repository import Repository
 
@@ -68,6 +70,15 @@ def login(user: NamedUser | Organization | None) -> str | None:
     return user.login if user is not None else None
 
 
+def statuses(repository: Repository, commit: str) -> Iterable[CommitStatus]:
+    """The statuses of a commit, newest first.
+
+    PyGithub's own method asks under an older address that GitHub's description of its API no longer has.
+    """
+    path = f"{repository.url}/commits/{quote(commit, safe='')}/statuses"
+    return PaginatedList(CommitStatus, repository.requester, path, None)
+
+
 def with_mergeability(found: Proposal, pull: PullRequest, repository: Repository) -> Proposal:
     """The open proposal with GitHub's answer to "may this be merged now?"; a block is explained in words."""
     mergeability = _mergeability(pull)
@@ -103,10 +114,11 @@ def _checks(pull: PullRequest, repository: Repository) -> Iterator[str]:
 
 def _states(pull: PullRequest, repository: Repository) -> dict[str, str]:
     """What every check of the head says: a commit status's state, a check run's conclusion, or `pending`."""
-    commit = repository.get_commit(pull.head.sha)
-    states = {status.context: status.state for status in commit.get_combined_status().statuses}
+    oldest_first = reversed(list(statuses(repository, pull.head.sha)))
+    states = {status.context: status.state for status in oldest_first}
     with _unless_forbidden():  # a token may lack the permission for check runs
-        states |= {run.name: run.conclusion or "pending" for run in commit.get_check_runs()}
+        runs = repository.get_commit(pull.head.sha).get_check_runs()
+        states |= {run.name: run.conclusion or "pending" for run in runs}
     return states
 
 
