@@ -80,7 +80,7 @@ class Bot:
     @cached_property
     def manifests(self) -> Any:
         """The mirror of the manifests repo in the data folder."""
-        from bot.adapters.manifests import GitManifests
+        from bot.adapters.manifests.repository import GitManifests
 
         repo = self.settings.manifests
         folder = self.settings.data / "mirror"
@@ -89,7 +89,7 @@ class Bot:
     @cached_property
     def forge(self) -> Any:
         """GitHub."""
-        from bot.adapters.github import GitHubForge
+        from bot.adapters.github.forge import GitHubForge
 
         forge, repo = self.settings.forge, self.settings.manifests
         return GitHubForge(
@@ -103,7 +103,7 @@ class Bot:
     @cached_property
     def ci(self) -> Any:
         """GitHub Actions."""
-        from bot.adapters.github import GitHubActions
+        from bot.adapters.github.ci import GitHubActions
 
         return GitHubActions(self.settings.forge.token.value, api_url=self.settings.forge.api_url)
 

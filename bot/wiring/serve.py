@@ -14,6 +14,7 @@ from bot.engine.loop import Loop
 from bot.web.app import create_app
 from bot.web.doors import Doors
 from bot.web.metrics import Metrics
+from bot.wiring.logs import configure
 
 if TYPE_CHECKING:
     from bot.wiring.assemble import Bot
@@ -25,6 +26,7 @@ THREADS = 8
 
 def serve(bot: "Bot") -> None:
     """Run until SIGTERM or SIGINT; the passes that run are finished first."""
+    configure(bot.settings)
     queue = MemoryQueue(workers=bot.settings.workers)
     metrics = Metrics(
         catalogue=bot.catalogue, standings=bot.journal.standings, queue=queue.list, version=_version()
