@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.adapters.manifests.tree import Node
+from bot.adapters.manifests.compose import Node
 
 
 @dataclass(frozen=True)

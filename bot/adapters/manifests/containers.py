@@ -2,8 +2,9 @@
 
 from bot.adapters.manifests import references, tree
 from bot.adapters.manifests.changes import Change, Replace
+from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.places import Place, refuse_templates
-from bot.adapters.manifests.tree import Node, Source
+from bot.adapters.manifests.tree import Source
 from bot.core.model import ContainerPin, PinValue
 
 _LISTS = ("containers", "initContainers", "ephemeralContainers")

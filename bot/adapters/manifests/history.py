@@ -7,7 +7,8 @@ from datetime import datetime
 
 from bot.adapters.manifests import pins, references
 from bot.adapters.manifests.git import lines
-from bot.adapters.manifests.mirror import Mirror, TreeEntry
+from bot.adapters.manifests.mirror import Mirror
+from bot.adapters.manifests.objects import TreeEntry
 from bot.core import names
 from bot.core.model import Branch, Pinned, PinValue, Target
 from bot.ports import Refused
@@ -34,7 +35,7 @@ class _Step:
 
 def state_at(mirror: Mirror, commit: str, target: Target) -> State:
     """What a commit has at the paths of the pins; `Refused` for links and where every path of a pin is missing."""
-    state = mirror.entries(commit, pins.paths(target.pins))
+    state = mirror.objects.entries(commit, pins.paths(target.pins))
     for path, entry in state.items():
         if entry.mode in _LINKS:
             raise Refused(f"{path} is {_LINKS[entry.mode]}; let the pin name the file itself")
@@ -47,7 +48,7 @@ def state_at(mirror: Mirror, commit: str, target: Target) -> State:
 
 def _refuse_links_above(mirror: Mirror, commit: str, path: str) -> None:
     for above in itertools.accumulate(path.split("/")[:-1], lambda folder, name: f"{folder}/{name}"):
-        entry = mirror.entries(commit, [above]).get(above)
+        entry = mirror.objects.entries(commit, [above]).get(above)
         if entry is not None and entry.mode in ("120000", "160000"):
             raise Refused(
                 f"{above}, on the way to {path}, is {_LINKS[entry.mode]}; write the path that it leads to"
@@ -57,7 +58,7 @@ def _refuse_links_above(mirror: Mirror, commit: str, path: str) -> None:
 def files(mirror: Mirror, state: State) -> dict[str, bytes]:
     """The bytes of a state's plain files."""
     oids = {path: entry.oid for path, entry in state.items() if entry.mode not in _LINKS}
-    blobs = mirror.blobs(oids.values())
+    blobs = mirror.objects.blobs(oids.values())
     return {path: blobs[oid] for path, oid in oids.items()}
 
 
@@ -94,7 +95,7 @@ def _change(
     done, step = 0, None
     for size in _STEPS:
         steps = list(_touching(mirror, head, paths, state, (done, size)))
-        mirror.blobs(
+        mirror.objects.blobs(
             {entry.oid for step in steps for entry in step.before.values() if entry.mode not in _LINKS}
         )
         for step in steps:

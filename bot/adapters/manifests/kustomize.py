@@ -5,8 +5,9 @@ kustomize 5 renders `newName:newTag@digest` when an entry has both.
 
 from bot.adapters.manifests import tree
 from bot.adapters.manifests.changes import Change, Insert, Remove, Replace
+from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.places import Place, refuse_templates
-from bot.adapters.manifests.tree import Node, Source
+from bot.adapters.manifests.tree import Source
 from bot.core.model import KustomizePin, PinValue
 
 FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -53,10 +54,10 @@ def _write(name: str, image: str) -> str:
 
 def _place(source: Source, entry: Node, pin: KustomizePin, image: str) -> Place:
     parts = {key: tree.value_of(entry, key) for key in ("name", "newName", "newTag", "digest")}
+    refuse_templates(source, *parts.values())
     for key, node in parts.items():
         if node is not None and node.id != "scalar":
             raise source.refusal(node, f"`{key}` is not a text", f"write `{key}: …` on one line")
-    refuse_templates(source, *parts.values())
     repository = tree.text_of(entry, "newName") or tree.text_of(entry, "name")
     if repository != image:
         found = f"this entry renders the image {tree.shown(str(repository))}, not {tree.shown(image)}"

@@ -5,30 +5,21 @@ import fcntl
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.adapters.manifests.git import Git, Token, words
+from bot.adapters.manifests.objects import Objects
 from bot.core import names
 from bot.ports import Refused, Retryable
 
 _BRANCH = re.compile(r"(?!.*(?:\.\.|//|@\{|\.lock(?:/|\Z)|\.\Z|/\Z))[A-Za-z0-9_][A-Za-z0-9_./+@-]*\Z")
-_URL = re.compile(r"(?:https?|ssh|file)://[^\s\"'\\]+\Z|/[^\s\"'\\]+\Z")
+_URL = re.compile(r"(?:https?|ssh|file)://[^\s\"'\\]+\Z|/[^\s\"'\\]+\Z|[\w.-]+@[\w.-]+:[^\s\"'\\]+\Z")
 _WITH_PASSWORD = re.compile(r"https?://[^/]*@")
 _HEADS = "refs/heads/"
 _SEEN = "refs/remotes/origin/"
 _STALE = 30  # seconds; git holds a lock for milliseconds
-_KEPT_BYTES = 1024 * 1024
-_KEPT_BLOBS = 512
-
-
-@dataclass(frozen=True)
-class TreeEntry:
-    """A file as a tree names it: `mode` tells plain files, executables, symlinks (120000) and submodules (160000)."""
-
-    mode: str
-    oid: str
 
 
 @dataclass(frozen=True)
@@ -56,12 +47,10 @@ class Mirror:
             raise Refused(f"{base!a} cannot be a branch name; correct the base branch in bot.yaml")
         self.url, self.base, self.folder = url, base, folder
         self.git = Git(folder, url, token)
+        self.objects = Objects(self.git)
         self._refs: Refs | None = None
         self._fetching = threading.Lock()
         self._begun = self._completed = 0
-        self._blobs: dict[str, bytes] = {}
-
-    # --- refs ---------------------------------------------------------------------------------------
 
     def fetch(self) -> Refs:
         """Bring the mirror up to date. Those who call while a fetch runs share the next one: theirs must begin later."""
@@ -105,12 +94,14 @@ class Mirror:
             yield
 
     def _prepare(self) -> None:
-        if not (self.folder / "HEAD").exists():
-            self.git.run("init", "--quiet", "--bare", f"--initial-branch={self.base}", str(self.folder))
         config = self.folder / "config"
         wanted = _CONFIG.format(url=self.url, base=self.base, prefix=names.PREFIX)
-        if config.read_text() != wanted:
-            config.write_text(wanted)
+        if not config.exists() or config.read_text() != wanted:
+            # Again after a crash in the middle, too: init leaves alone what is there.
+            self.git.run("init", "--quiet", "--bare", f"--initial-branch={self.base}", str(self.folder))
+            written = self.folder / "config.new"
+            written.write_text(wanted)
+            written.replace(config)
         for lock in [*self.folder.glob("*.lock"), *(self.folder / "refs").rglob("*.lock")]:
             with contextlib.suppress(FileNotFoundError):
                 if lock.name != "gitops-bot.lock" and time.time() - lock.stat().st_mtime > _STALE:
@@ -127,11 +118,8 @@ class Mirror:
             "push", "--porcelain", "--no-verify", lease, "pushed", spec, remote=True, patience=300
         )
         status = next((line for line in answer.out.decode(errors="replace").splitlines() if spec in line), "")
-        if answer.code and commit is None and "remote ref does not exist" in answer.err + status:
-            answer_is_done = True
-        else:
-            answer_is_done = not answer.code
-        if not answer_is_done:
+        gone = commit is None and "remote ref does not exist" in answer.err + status
+        if answer.code and not gone:
             raise self._push_failure(name, status, answer.err)
         self._note(name, commit)
 
@@ -152,65 +140,6 @@ class Mirror:
                 others = {known: oid for known, oid in self._refs.branches.items() if known != name}
                 branches = others if commit is None else {**others, name: commit}
                 self._refs = Refs(self._refs.base, branches)
-
-    # --- objects ------------------------------------------------------------------------------------
-
-    def entries(self, commit: str, paths: Sequence[str]) -> dict[str, TreeEntry]:
-        """What a commit has at these paths; those that it does not have are left out."""
-        out = self.git.run("ls-tree", "-z", "--full-tree", commit, "--", *paths).decode(
-            errors="surrogateescape"
-        )
-        found = {}
-        for record in filter(None, out.split("\0")):
-            meta, path = record.split("\t", 1)
-            mode, _, oid = meta.split(" ")
-            found[path] = TreeEntry(mode, oid)
-        return found
-
-    def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
-        """The contents of these blobs; all that are missing come in one request."""
-        wanted = dict.fromkeys(oids)
-        known = {oid: self._blobs[oid] for oid in wanted if oid in self._blobs}
-        absent = [oid for oid in wanted if oid not in known]
-        if absent:
-            known.update(self._read(absent))
-        return known
-
-    def _read(self, oids: Sequence[str]) -> dict[str, bytes]:
-        asked = "".join(f"{oid}\n" for oid in oids).encode()
-        answer = self.git.ask("cat-file", "--batch", "--buffer", stdin=asked)
-        if answer.code or b" missing\n" in answer.out:
-            self._fetch_objects(asked)
-            out = self.git.run("cat-file", "--batch", "--buffer", stdin=asked)
-        else:
-            out = answer.out
-        read = dict(_batched(out))
-        for oid, data in read.items():
-            if len(data) <= _KEPT_BYTES:
-                self._blobs[oid] = data
-        while len(self._blobs) > _KEPT_BLOBS:
-            with contextlib.suppress(KeyError, StopIteration, RuntimeError):
-                del self._blobs[next(iter(self._blobs))]
-        return read
-
-    def _fetch_objects(self, asked: bytes) -> None:
-        options = ("--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--no-auto-maintenance")
-        self.git.run(
-            "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", *options,
-            "--filter=blob:none", "--stdin", "origin", stdin=asked, remote=True, patience=300,
-        )  # fmt: skip
-
-
-def _batched(out: bytes) -> Iterator[tuple[str, bytes]]:
-    position = 0
-    while position < len(out):
-        end = out.index(b"\n", position)
-        header = out[position:end].decode().split(" ")
-        if len(header) != 3:
-            raise Retryable(f"the mirror lacks an object ({' '.join(header)})")
-        size = int(header[2])
-        yield header[0], out[end + 1 : end + 1 + size]
-        position = end + size + 2
 
 
 # gc would fail in a partial mirror and say so after every command (facts/git-mirror.md).

@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from bot.adapters.manifests import tree
-from bot.adapters.manifests.tree import Node, Source
+from bot.adapters.manifests.compose import Node
+from bot.adapters.manifests.tree import Source
 from bot.core.model import Pin, PinValue
 
 
@@ -26,9 +27,17 @@ class Place:
 def refuse_templates(source: Source, *nodes: Node | None) -> None:
     """Raise `Refused` where one of these values is filled in by a template engine."""
     for node in nodes:
-        if node is not None and node.id == "scalar" and "{{" in node.value:
-            found = f"`{tree.shown(str(node.value))}` is a template, not a value"
+        said = _template(source, node) if node is not None else None
+        if said is not None:
+            found = f"`{tree.shown(said)}` is a template, not a value"
             raise source.refusal(node, found, "pin the value in the file that the template reads it from")
+
+
+def _template(source: Source, node: Node) -> str | None:
+    # `{{ x }}` without quotes is a mapping in a mapping for YAML.
+    if node.id == "mapping" and source.text.startswith("{{", node.start_mark.index):
+        return source.text[node.start_mark.index :].splitlines()[0]
+    return str(node.value) if node.id == "scalar" and "{{" in node.value else None
 
 
 def refuse_shared(places: list[Place]) -> None:

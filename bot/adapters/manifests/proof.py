@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from bot.adapters.manifests import quoting, tree
 from bot.adapters.manifests.changes import Change, Insert, Remove, Replace, expected_value
-from bot.adapters.manifests.tree import Node, Source
+from bot.adapters.manifests.compose import Node
+from bot.adapters.manifests.tree import Source
 from bot.ports import Refused
 
 Pair = tuple[Node, Node]
@@ -69,8 +70,9 @@ def _holds(after: Node, change: Replace) -> bool:
 
 
 def _says(node: Node, value: str) -> bool:
-    certain = bool(node.style) or quoting.is_string(value)
-    return bool(node.id == "scalar" and node.tag == tree.STRING and node.value == value and certain)
+    if node.id != "scalar" or node.tag != tree.STRING or node.value != value:
+        return False
+    return bool(node.style) or quoting.is_string(value)
 
 
 def _expected(mapping: Node, changes: Sequence[Change]) -> Iterator[Pair | _New]:

@@ -50,10 +50,10 @@ class GitManifests:
     def file(self, path: str, commit: str) -> bytes | None:
         """A file's bytes at a commit, or None where there is none."""
         plain = pins.inside(path)
-        entry = self._mirror.entries(_checked(commit), [plain]).get(plain) if plain else None
+        entry = self._mirror.objects.entries(_checked(commit), [plain]).get(plain) if plain else None
         if entry is None or not entry.mode.startswith("100"):
             return None
-        return self._mirror.blobs([entry.oid])[entry.oid]
+        return self._mirror.objects.blobs([entry.oid])[entry.oid]
 
     def history(self, path: str, limit: int) -> Sequence[str]:
         """The newest first-parent commits of the base branch that changed this file, newest first."""

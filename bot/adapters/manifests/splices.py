@@ -4,7 +4,8 @@ import re
 
 from bot.adapters.manifests import quoting, tree
 from bot.adapters.manifests.changes import Change, Insert, Remove, Replace
-from bot.adapters.manifests.tree import Node, Source
+from bot.adapters.manifests.compose import Node
+from bot.adapters.manifests.tree import Source
 
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+(?:#[^\n\r]*\s+)*)+")
 _LINE_END = re.compile(r"\r\n|\n|\r")

@@ -2,12 +2,9 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Any
 
+from bot.adapters.manifests.compose import Node, composed
 from bot.ports import Refused
-
-Node = Any
-"""A node of ruamel.yaml: `id` (scalar, sequence, mapping), `tag`, `value`, `style`, marks in code points of the text."""
 
 LIMIT = 10 * 1024 * 1024
 BOM = "\ufeff"
@@ -67,32 +64,7 @@ def read(path: str, data: bytes) -> Source:
         ) from error
     bom = BOM if text.startswith(BOM) else ""
     text = text[len(bom) :]
-    return Source(path, bom, text, _composed(path, text))
-
-
-def _composed(path: str, text: str) -> tuple[Node, ...]:
-    # Imported late: `--help` must not wait for a YAML library.
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        return tuple(YAML(typ="safe", pure=True).compose_all(text))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{text.count(chr(10), 0, mark.index) + 1}" if mark is not None else ""
-        raise Refused(
-            f"{path}{line}: this is not YAML ({error.problem or error.context}); {_template_hint(text)}"
-        ) from error
-    except YAMLError as error:
-        raise Refused(f"{path}: this is not YAML ({shown(str(error))}); correct the file") from error
-    except RecursionError as error:
-        raise Refused(f"{path}: the file is nested too deeply to be a manifest; write it flatter") from error
-
-
-def _template_hint(text: str) -> str:
-    if "{{" in text:
-        return "it looks like a template, so pin the value in a file that it reads (values, kustomization) instead"
-    return "correct the file"
+    return Source(path, bom, text, composed(path, text))
 
 
 def children(node: Node) -> list[Node]:

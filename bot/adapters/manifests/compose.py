@@ -1,0 +1,59 @@
+"""Text into nodes: by libyaml where it can serve, by ruamel.yaml where that is missing or gives up (facts/pins.md)."""
+
+from typing import Any
+
+from bot.ports import Refused
+
+Node = Any
+"""A node of either library: `id` (scalar, sequence, mapping), `tag`, `value`, `style`, marks in code points of the text."""
+
+
+def composed(path: str, text: str) -> tuple[Node, ...]:
+    """The root node of each document. `Refused` with line and reason when both parsers reject the text."""
+    roots = _by_libyaml(text)
+    return _by_ruamel(path, text) if roots is None else roots
+
+
+def _by_libyaml(text: str) -> tuple[Node, ...] | None:
+    # Imported late, as below: `--help` must not wait for a YAML library.
+    import yaml  # type: ignore[import-untyped]
+
+    if not yaml.__with_libyaml__:
+        return None
+    loader = yaml.CSafeLoader(text)
+    try:
+        roots = []
+        while loader.check_node():
+            roots.append(loader.get_node())
+        return tuple(roots)
+    except yaml.YAMLError:
+        return None
+    finally:
+        loader.dispose()
+
+
+def _by_ruamel(path: str, text: str) -> tuple[Node, ...]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        yaml = YAML(typ="safe", pure=True)
+        # YAML allows an anchor's name twice.
+        yaml.composer.warn_double_anchors = False
+        return tuple(yaml.compose_all(text))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{text.count(chr(10), 0, mark.index) + 1}" if mark is not None else ""
+        said = error.problem or error.context
+        raise Refused(f"{path}{line}: this is not YAML ({said}); {_template_hint(text)}") from error
+    except YAMLError as error:
+        said = " ".join(str(error).split())
+        raise Refused(f"{path}: this is not YAML ({said}); correct the file") from error
+    except RecursionError as error:
+        raise Refused(f"{path}: the file is nested too deeply to be a manifest; write it flatter") from error
+
+
+def _template_hint(text: str) -> str:
+    if "{{" in text:
+        return "it looks like a template, so pin the value in a file that it reads (values, kustomization) instead"
+    return "correct the file"
