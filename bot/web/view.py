@@ -48,11 +48,12 @@ _FAILED_ACTIONS = ("open revert", "mark failed")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One of the three columns. `differs` says in words from what, empty where it agrees."""
+    """One of the three columns. `differs` says in words from what, empty where it agrees; `absent` is for no value."""
 
     title: str
     value: str | None
     differs: str = ""
+    absent: str = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +104,16 @@ def cells(standing: Standing | None) -> tuple[Cell, ...]:
     if standing is None:
         return (Cell("wanted", None), Cell("pinned", None), Cell("live", None))
     wanted, pinned, live = standing.wanted, standing.pinned, standing.live
-    if wanted is None:
-        return (Cell("wanted", None), Cell("pinned", pinned), Cell("live", live))
-    off = "" if pinned == wanted else "differs from what is wanted"
-    unproven = "not proven live" if live is None else "differs from what is pinned"
+    off = unproven = ""
+    if wanted is not None:
+        off = "" if pinned == wanted else "differs from what is wanted"
+        unproven = (
+            "not proven live" if live is None else "" if live == pinned else "differs from what is pinned"
+        )
     return (
-        Cell("wanted", wanted),
-        Cell("pinned", pinned, off),
-        Cell("live", live, "" if live == pinned else unproven),
+        Cell("wanted", wanted, absent="nothing"),
+        Cell("pinned", pinned, off, absent="no tag"),
+        Cell("live", live, unproven, absent="not proven"),
     )
 
 

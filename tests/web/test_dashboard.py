@@ -189,6 +189,8 @@ def test_without_javascript_the_pages_say_the_same_and_still_renew_themselves(
         reader = Reader(browser, served, java_script_enabled=enabled)
         reader.page.goto("/")
         texts.append(reader.page.locator("main").inner_text())
+        if enabled:
+            reader.close()
     assert texts[0] == texts[1]
     web.journal.stand(Standing(FRAUD, NOW, "7", "7", "7", "rest", "version 7 has arrived"))
     expect(reader.page.locator("main")).to_contain_text("ersion 7 has arrived", timeout=15_000)
@@ -198,22 +200,30 @@ def test_without_javascript_the_pages_say_the_same_and_still_renew_themselves(
 def test_with_javascript_a_page_renews_itself_in_place(browser: Browser, served: Server, web: Web) -> None:
     reader = Reader(browser, served)
     page = reader.page
+    page.clock.install()
     page.goto(f"/targets/{PRICING}")
     page.locator("details").first.evaluate("element => element.open = true")
     page.evaluate("window.scrollTo(0, 300)")
     web.journal.write(Entry(PRICING, NOW, "rest", "something new came up"))
-    expect(page.locator("main")).to_contain_text("something new came up", timeout=15_000)
+    page.clock.run_for(6000)
+    expect(page.locator("main")).to_contain_text("something new came up")
     assert page.locator("details[open]").count() == 1
     assert page.evaluate("window.scrollY") == 300
     reader.close()
 
 
-def test_a_bot_that_went_away_is_said_on_the_page(browser: Browser, web: Web) -> None:
-    with serving(web.app) as server:
-        reader = Reader(browser, server)
-        reader.page.goto("/")
-    expect(reader.page.get_by_text("the bot does not answer")).to_be_visible(timeout=20_000)
+def test_a_bot_that_went_away_is_said_on_the_page(browser: Browser, served: Server) -> None:
+    reader = Reader(browser, served)
+    reader.page.clock.install()
+    reader.page.goto("/")
+    expect(reader.page.get_by_text("the bot does not answer")).to_be_hidden()
+    reader.context.set_offline(True)
+    reader.page.clock.run_for(6000)
+    expect(reader.page.get_by_text("the bot does not answer")).to_be_visible()
     expect(reader.page.locator(f'[data-target="{FRAUD}"]')).to_be_visible()
+    reader.context.set_offline(False)
+    reader.page.clock.run_for(6000)
+    expect(reader.page.get_by_text("the bot does not answer")).to_be_hidden()
     reader.context.close()
 
 

@@ -8,9 +8,9 @@
   const replace = (page) => {
     const open = [...document.querySelectorAll("details[open]")].map((details) => details.id);
     const focused = document.activeElement?.closest("main a")?.getAttribute("href");
-    for (const part of ["main", "#freshness"]) {
-      document.querySelector(part).replaceWith(page.querySelector(part));
-    }
+    const parts = ["main", "#freshness"].map((name) => [document.querySelector(name), page.querySelector(name)]);
+    if (parts.some(([, next]) => !next)) throw new Error("this is not a page of the bot");
+    for (const [now, next] of parts) now.replaceWith(next);
     document.title = page.title;
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     if (focused) document.querySelector(`main a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
