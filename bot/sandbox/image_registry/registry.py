@@ -6,10 +6,10 @@ from pathlib import Path
 import flask
 
 from bot.sandbox.image_registry.answers import Refusal, as_json, created
+from bot.sandbox.image_registry.plain_http import PlainHttpServer
 from bot.sandbox.image_registry.storage import NAME, Storage
 from bot.sandbox.image_registry.tokens import Tokens
 from bot.sandbox.image_registry.uploads import add_uploads
-from bot.sandbox.serving import Server
 
 _MANIFEST_LIMIT = 4 << 20
 _INDEX = "application/vnd.oci.image.index.v1+json"
@@ -32,7 +32,7 @@ class ImageRegistry:
     ) -> None:
         """Bind at once, so that `url` and `host` are known; answer after `start`."""
         tokens = None if users is None else Tokens(users, readers, seconds=token_seconds)
-        self._server = Server(_app(Storage(folder), tokens), port=port)
+        self._server = PlainHttpServer(_app(Storage(folder), tokens), port=port)
         self.url = self._server.url
         self.host = self.url.removeprefix("http://")
 
