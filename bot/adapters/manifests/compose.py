@@ -1,5 +1,6 @@
 """Text into nodes: by libyaml where it can serve, by ruamel.yaml where that is missing or gives up (facts/pins.md)."""
 
+import re
 from typing import Any
 
 from bot.ports import Refused
@@ -44,7 +45,8 @@ def _by_ruamel(path: str, text: str) -> tuple[Node, ...]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{text.count(chr(10), 0, mark.index) + 1}" if mark is not None else ""
-        said = error.problem or error.context
+        # ruamel.yaml formats some of its reasons as tuples.
+        said = re.sub(r"\('([^']*)',\)", r"'\1'", str(error.problem or error.context))
         raise Refused(f"{path}{line}: this is not YAML ({said}); {_template_hint(text)}") from error
     except YAMLError as error:
         said = " ".join(str(error).split())

@@ -15,7 +15,8 @@ def edited(source: Source, changes: Sequence[Change]) -> bytes:
 
     Raises `Refused` when the result would not parse to the old data with only these values changed.
     """
-    effective = [change for change in changes if not _is_done(change)]
+    # Two pins that share a scalar by an alias are one change.
+    effective = [change for change in dict.fromkeys(changes) if not _is_done(change)]
     if not effective:
         return source.data
     splices = sorted((splice(source, change) for change in effective), key=lambda item: item[:2])

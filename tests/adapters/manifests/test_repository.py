@@ -1,0 +1,564 @@
+"""The port `Manifests` on real git over HTTP: reading pins and their history, and branches that change them."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.adapters.manifests.repository import GitManifests
+from bot.core.model import Alias, ContainerPin, KustomizePin, PinValue, Target
+from bot.core.names import deploy_branch, revert_branch
+from bot.ports import Refused, Retryable
+from tests.adapters.manifests.remote import Remote, opened
+
+pytestmark = pytest.mark.world
+
+IMAGE = "ghcr.io/acme/fraud-detector"
+SHA = "sha256:" + "7" * 64
+V7 = PinValue("v7", SHA)
+APP = "apps/production/kustomization.yaml"
+JOB = "jobs/score.yaml"
+ENTRY = f"images:\n- name: model\n  newName: {IMAGE}\n  newTag: v6 # mind the gap  \n"
+PRODUCTION = Target(
+    "fraud-detector/production",
+    "fraud-detector",
+    Alias("champion"),
+    IMAGE,
+    (KustomizePin("apps/production"),),
+)
+STAGING = Target(
+    "fraud-detector/staging", "fraud-detector", Alias("challenger"), IMAGE, (KustomizePin("apps/staging"),)
+)
+BRANCH = deploy_branch(PRODUCTION.name, "7")
+MESSAGE = f"Deploy fraud-detector version 7\n\nGitOps-Bot-Target: {PRODUCTION.name}\nGitOps-Bot-Version: 7\n"
+NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[Remote]:
+    files: dict[str, str | bytes] = {
+        APP: ENTRY,
+        "apps/staging/kustomization.yaml": ENTRY,
+        "README.md": "hello\n",
+    }
+    served = opened(tmp_path, files)
+    yield served
+    assert served.server is not None
+    served.server.stop()
+
+
+@pytest.fixture
+def manifests(remote: Remote, tmp_path: Path) -> GitManifests:
+    return GitManifests(remote.url, tmp_path / "mirror", clock=lambda: NOW)
+
+
+def write(manifests: GitManifests, expect: str | None = None, value: PinValue = V7) -> str:
+    return manifests.write(PRODUCTION, BRANCH, value, MESSAGE, expect=expect, only_where=None)
+
+
+def processes(manifests: GitManifests) -> int:
+    return manifests._mirror.git.started
+
+
+class ManifestsContract:
+    """What whatever fills the port `Manifests` promises."""
+
+    def test_fetch_returns_the_head_of_the_base_branch(self, manifests: GitManifests, remote: Remote) -> None:
+        assert manifests.fetch() == remote.head("main")
+        pushed = remote.commit({"README.md": "more\n"})
+        assert manifests.fetch() == pushed
+
+    def test_a_file_is_read_at_a_commit(self, manifests: GitManifests, remote: Remote) -> None:
+        first = manifests.fetch()
+        second = remote.commit({"README.md": b"caf\xe9\r\n"})
+        manifests.fetch()
+        assert manifests.file("README.md", first) == b"hello\n"
+        assert manifests.file("./README.md", second) == b"caf\xe9\r\n"
+        assert manifests.file("nothing.md", second) is None
+        assert manifests.file("apps", second) is None
+
+    def test_the_history_of_a_file_is_newest_first_and_first_parent_only(
+        self, manifests: GitManifests, remote: Remote
+    ) -> None:
+        begun = remote.head("main")
+        remote.git("checkout", "-q", "-b", "side")
+        remote.commit({APP: ENTRY + "# side\n"}, branch="side")
+        remote.git("checkout", "-q", "main")
+        other = remote.commit({"README.md": "x\n"})
+        remote.git("merge", "-q", "--no-ff", "-m", "Merge side", "side")
+        merge = remote.commit({"README.md": "y\n"}) and remote.git("rev-parse", "HEAD~1")
+        manifests.fetch()
+        assert manifests.history(APP, 10) == [merge, begun]
+        assert manifests.history(APP, 1) == [merge]
+        assert other not in manifests.history(APP, 10)
+
+    def test_a_pin_says_its_value_and_which_commit_made_it_so(
+        self, manifests: GitManifests, remote: Remote
+    ) -> None:
+        begun = remote.head("main")
+        text = ENTRY.replace("v6", "v7")
+        merged = remote.commit(
+            {APP: text}, f"Deploy\n\nWhy.\n\nGitOps-Bot-Target: {PRODUCTION.name}\nGitOps-Bot-Version: 7"
+        )
+        later = [remote.commit({"README.md": "x\n"}), remote.commit({APP: "# a comment\n" + text})]
+        manifests.fetch()
+        pinned = manifests.pinned(PRODUCTION)
+        assert (pinned.value, pinned.before) == (PinValue("v7", None, IMAGE), PinValue("v6", None, IMAGE))
+        assert (pinned.commit, pinned.head, pinned.later) == (merged, later[-1], tuple(later))
+        assert pinned.trailers == {"GitOps-Bot-Target": PRODUCTION.name, "GitOps-Bot-Version": "7"}
+        assert pinned.author == "Jo"
+        assert pinned.changed_at == datetime.fromisoformat(remote.git("log", "-1", "--format=%cI", merged))
+        assert manifests.pinned(STAGING).commit == begun
+        assert manifests.pinned(STAGING).before is None
+
+    def test_a_branch_holds_one_commit_of_the_bots_on_top_of_the_base(
+        self, manifests: GitManifests, remote: Remote
+    ) -> None:
+        base = manifests.fetch()
+        commit = write(manifests)
+        assert remote.head(BRANCH) == commit
+        assert remote.git("rev-parse", f"{commit}^", at=remote.bare) == base
+        assert remote.show(commit, APP).decode() == ENTRY.replace(
+            "v6 # mind the gap  \n", f"v7 # mind the gap  \n  digest: {SHA}\n"
+        )
+        assert remote.git("diff", "--name-only", base, commit, at=remote.bare) == APP
+        shape = remote.git("log", "-1", "--format=%an %ae %cn %ce %ct%n%B", commit, at=remote.bare)
+        bot = "gitops-bot gitops-bot@users.noreply.github.com"
+        assert shape == f"{bot} {bot} {int(NOW.timestamp())}\n{MESSAGE.strip()}"
+
+    def test_a_written_branch_is_seen_at_once_and_after_a_fetch(self, manifests: GitManifests) -> None:
+        manifests.fetch()
+        commit = write(manifests)
+        for _ in range(2):
+            branch = manifests.branch(PRODUCTION, BRANCH)
+            assert branch is not None
+            assert (branch.head, branch.foreign) == (commit, ())
+            assert (branch.value, branch.replaces) == (
+                PinValue("v7", SHA, IMAGE),
+                PinValue("v6", None, IMAGE),
+            )
+            manifests.fetch()
+
+    def test_a_branch_that_is_not_there_is_none(self, manifests: GitManifests) -> None:
+        manifests.fetch()
+        assert manifests.branch(PRODUCTION, BRANCH) is None
+
+    def test_writing_the_same_again_adopts_what_is_there(self, manifests: GitManifests) -> None:
+        manifests.fetch()
+        commit = write(manifests)
+        assert write(manifests) == commit
+        assert write(manifests, expect=commit) == commit
+
+    def test_nothing_is_committed_when_nothing_would_change(
+        self, manifests: GitManifests, remote: Remote
+    ) -> None:
+        manifests.fetch()
+        with pytest.raises(Refused, match="nothing would change"):
+            write(manifests, value=PinValue("v6"))
+        with pytest.raises(Refused, match="nothing would change"):
+            manifests.write(PRODUCTION, BRANCH, V7, MESSAGE, expect=None, only_where=PinValue("v5"))
+        assert remote.head(BRANCH) is None
+
+    def test_a_branch_is_not_pushed_over_a_persons_commit(
+        self, manifests: GitManifests, remote: Remote
+    ) -> None:
+        manifests.fetch()
+        commit = write(manifests)
+        remote.git("fetch", "-q", str(remote.bare), f"{BRANCH}:{BRANCH}")
+        theirs = remote.commit({"README.md": "mine\n"}, branch=BRANCH)
+        remote.commit({"README.md": "base\n"})
+        manifests.fetch()
+        with pytest.raises(Retryable, match="someone else moved the branch"):
+            write(manifests, expect=commit)
+        with pytest.raises(Retryable, match="someone else moved the branch"):
+            write(manifests, expect=None)
+        assert remote.head(BRANCH) == theirs
+
+    def test_a_stale_branch_is_written_again_on_the_new_base(
+        self, manifests: GitManifests, remote: Remote
+    ) -> None:
+        manifests.fetch()
+        commit = write(manifests)
+        base = remote.commit({"README.md": "base\n"})
+        manifests.fetch()
+        again = write(manifests, expect=commit)
+        assert remote.head(BRANCH) == again != commit
+        assert remote.git("rev-parse", f"{again}^", at=remote.bare) == base
+
+    def test_a_persons_commits_on_a_branch_are_foreign(self, manifests: GitManifests, remote: Remote) -> None:
+        manifests.fetch()
+        write(manifests)
+        remote.git("fetch", "-q", str(remote.bare), f"{BRANCH}:{BRANCH}")
+        first = remote.commit({"README.md": "1\n"}, MESSAGE, branch=BRANCH)
+        second = remote.commit({APP: ENTRY.replace("v6", "v8")}, branch=BRANCH)
+        manifests.fetch()
+        branch = manifests.branch(PRODUCTION, BRANCH)
+        assert branch is not None
+        assert branch.foreign == (first, second)
+        assert branch.value == PinValue("v8", None, IMAGE)
+
+    def test_a_commit_with_the_bots_address_and_no_trailer_is_foreign(
+        self, manifests: GitManifests, remote: Remote
+    ) -> None:
+        manifests.fetch()
+        manifests.write(PRODUCTION, BRANCH, V7, "Deploy", expect=None, only_where=None)
+        branch = manifests.branch(PRODUCTION, BRANCH)
+        assert branch is not None
+        assert branch.foreign == (branch.head,)
+
+    def test_a_deleted_branch_is_gone_and_stays_gone(self, manifests: GitManifests, remote: Remote) -> None:
+        manifests.fetch()
+        commit = write(manifests)
+        manifests.delete(BRANCH, expect=commit)
+        manifests.delete(BRANCH, expect=commit)
+        assert remote.head(BRANCH) is None
+        assert manifests.branch(PRODUCTION, BRANCH) is None
+
+    def test_a_branch_that_moved_is_not_deleted(self, manifests: GitManifests, remote: Remote) -> None:
+        manifests.fetch()
+        commit = write(manifests)
+        remote.git("fetch", "-q", str(remote.bare), f"{BRANCH}:{BRANCH}")
+        theirs = remote.commit({"README.md": "mine\n"}, branch=BRANCH)
+        with pytest.raises(Retryable, match="is not deleted"):
+            manifests.delete(BRANCH, expect=commit)
+        assert remote.head(BRANCH) == theirs
+
+    def test_the_diff_is_what_would_be_committed_and_touches_nothing(
+        self, manifests: GitManifests, remote: Remote
+    ) -> None:
+        base = manifests.fetch()
+        diff = manifests.diff(PRODUCTION, V7)
+        assert remote.head(BRANCH) is None
+        commit = write(manifests)
+        theirs = remote.git("diff", base, commit, at=remote.bare)
+        assert theirs.partition("\n--- ")[2] == diff.strip().removeprefix("--- ")
+        assert manifests.diff(PRODUCTION, PinValue("v6")) == ""
+
+    def test_a_revert_restores_the_bytes_from_before(self, manifests: GitManifests, remote: Remote) -> None:
+        manifests.fetch()
+        commit = write(manifests)
+        remote.git("fetch", "-q", str(remote.bare), BRANCH)
+        remote.git("merge", "-q", "--no-ff", "-m", MESSAGE, commit)
+        merged = remote.commit({"README.md": "later\n"})
+        assert manifests.fetch() == merged
+        pinned = manifests.pinned(PRODUCTION)
+        assert pinned.before == PinValue("v6", None, IMAGE)
+        assert pinned.trailers["GitOps-Bot-Version"] == "7"
+        name = revert_branch(PRODUCTION.name, "7", 1)
+        back = manifests.write(PRODUCTION, name, pinned.before, MESSAGE, expect=None, only_where=pinned.value)
+        assert remote.show(back, APP).decode() == ENTRY
+
+    def test_targets_are_written_by_threads_at_the_same_time(
+        self, manifests: GitManifests, remote: Remote
+    ) -> None:
+        manifests.fetch()
+        targets = {PRODUCTION: "7", STAGING: "8"}
+
+        def promote(target: Target) -> str:
+            manifests.fetch()
+            return manifests.write(
+                target,
+                deploy_branch(target.name, targets[target]),
+                V7,
+                target.name,
+                expect=None,
+                only_where=None,
+            )
+
+        with ThreadPoolExecutor(2) as threads:
+            commits = list(threads.map(promote, targets))
+        assert commits == [
+            remote.head(deploy_branch(target.name, version)) for target, version in targets.items()
+        ]
+
+
+class TestGitManifests(ManifestsContract):
+    """The adapter against git's own HTTP backend."""
+
+
+# --- History ---------------------------------------------------------------------------------------
+
+
+def test_the_commit_of_a_pin_that_changed_long_ago_is_found_in_few_requests(
+    manifests: GitManifests, remote: Remote
+) -> None:
+    made = remote.commit({APP: ENTRY.replace("v6", "v7")})
+    stream = [
+        f"commit refs/heads/main\ncommitter Jo <jo@acme.dev> {1_800_000_000 + n} +0000\ndata 1\nx\n"
+        + (f"from {made}\n" if n == 0 else "")
+        + f"M 100644 inline {APP}\ndata <<E\n# {n}\n{ENTRY.replace('v6', 'v7')}E\n"
+        for n in range(60)
+    ]
+    remote.git("fast-import", "--quiet", "--force", at=remote.bare, data="\n".join(stream).encode())
+    manifests.fetch()
+    before = len(remote.requests)
+    pinned = manifests.pinned(PRODUCTION)
+    assert (pinned.commit, len(pinned.later)) == (made, 60)
+    assert len(remote.requests) - before <= 2 * 3
+
+
+def test_a_pin_that_came_back_is_from_the_commit_that_brought_it_back(
+    manifests: GitManifests, remote: Remote
+) -> None:
+    remote.commit({APP: ENTRY.replace("v6", "v7")})
+    back = remote.commit({APP: ENTRY})
+    manifests.fetch()
+    assert manifests.pinned(PRODUCTION).commit == back
+    assert manifests.pinned(PRODUCTION).before == PinValue("v7", None, IMAGE)
+
+
+def test_a_pin_whose_file_was_broken_before_says_nothing_about_before(
+    manifests: GitManifests, remote: Remote
+) -> None:
+    remote.commit({APP: "images: ["})
+    repaired = remote.commit({APP: ENTRY})
+    manifests.fetch()
+    assert manifests.pinned(PRODUCTION).commit == repaired
+    assert manifests.pinned(PRODUCTION).before is None
+
+
+def test_a_kustomization_that_was_renamed_did_not_change_its_pin(
+    manifests: GitManifests, remote: Remote
+) -> None:
+    made = remote.head("main")
+    remote.git("mv", APP, "apps/production/kustomization.yml")
+    remote.commit({})
+    manifests.fetch()
+    assert manifests.pinned(PRODUCTION).commit == made
+
+
+def test_a_pin_of_two_files_changed_when_both_said_the_same(manifests: GitManifests, remote: Remote) -> None:
+    both = Target(
+        "a/b", "a", Alias("x"), IMAGE, (KustomizePin("apps/production"), ContainerPin(JOB, "score"))
+    )
+    remote.commit({JOB: f"containers: [{{name: score, image: '{IMAGE}:v5'}}]\n"})
+    manifests.fetch()
+    with pytest.raises(
+        Refused, match=r"apps/production/kustomization.yaml:4 says .*:v6, jobs/score.yaml:1 says .*:v5"
+    ):
+        manifests.pinned(both)
+    agreed = remote.commit({JOB: f"containers: [{{name: score, image: '{IMAGE}:v6'}}]\n"})
+    manifests.fetch()
+    assert manifests.pinned(both).commit == agreed
+
+
+def test_a_pass_over_an_unchanged_head_starts_no_git(manifests: GitManifests) -> None:
+    manifests.fetch()
+    write(manifests)
+    manifests.pinned(PRODUCTION)
+    manifests.branch(PRODUCTION, BRANCH)
+    manifests.fetch()
+    before = processes(manifests)
+    manifests.pinned(PRODUCTION)
+    manifests.branch(PRODUCTION, BRANCH)
+    assert processes(manifests) == before
+
+
+# --- Files that are left as they are ---------------------------------------------------------------
+
+
+def test_modes_links_submodules_and_everything_else_in_the_tree_stay(
+    manifests: GitManifests, remote: Remote
+) -> None:
+    (remote.work / "link").symlink_to("README.md")
+    (remote.work / "apps/production/kustomization.yaml").chmod(0o755)
+    remote.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},sub")
+    remote.commit(
+        {
+            "crlf.txt": b"a\r\nb",
+            "big.bin": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+        }
+    )
+    remote.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},sub")
+    remote.git("commit", "-q", "-m", "sub")
+    remote.git("push", "-q", str(remote.bare), "main")
+    base = manifests.fetch()
+    commit = write(manifests)
+    listing = [
+        remote.git("ls-tree", "-r", at_commit, at=remote.bare).splitlines() for at_commit in (base, commit)
+    ]
+    changed = [line for line in listing[1] if line not in listing[0]]
+    assert len(listing[0]) == len(listing[1])
+    assert len(changed) == 1
+    assert changed[0].startswith("100755 blob")
+    assert changed[0].endswith(APP)
+
+
+def test_a_pin_behind_a_link_is_refused(manifests: GitManifests, remote: Remote) -> None:
+    (remote.work / "live").symlink_to("apps/production")
+    (remote.work / "live.yaml").symlink_to("../../etc/passwd")
+    remote.commit({})
+    manifests.fetch()
+    for pin, sentence in (
+        (KustomizePin("live"), "live, on the way to live/kustomization.yaml, is a symbolic link"),
+        (ContainerPin("live.yaml"), r"live\.yaml is a symbolic link"),
+        (ContainerPin("apps"), "apps is a folder"),
+        (ContainerPin("apps/none.yaml"), r"apps/none\.yaml: there is no such file"),
+    ):
+        target = Target("a/b", "a", Alias("x"), IMAGE, (pin,))
+        with pytest.raises(Refused, match=sentence):
+            manifests.pinned(target)
+        with pytest.raises(Refused, match=sentence):
+            manifests.write(target, BRANCH, V7, MESSAGE, expect=None, only_where=None)
+
+
+def test_a_repo_of_5000_files_costs_no_checkout_and_no_blob_but_the_pins(
+    tmp_path: Path, remote: Remote
+) -> None:
+    files = "".join(
+        f"M 100644 inline many/{n % 50}/{n}.yaml\ndata <<E\nkind: ConfigMap # {n}\nE\n" for n in range(5000)
+    )
+    head = f"commit refs/heads/main\ncommitter Jo <jo@acme.dev> 1800000000 +0000\ndata 1\nx\nfrom {remote.head('main')}\n"
+    remote.git("fast-import", "--quiet", at=remote.bare, data=(head + files).encode())
+    mirror = tmp_path / "mirror"
+    manifests = GitManifests(remote.url, mirror)
+    manifests.fetch()
+    before, requests = processes(manifests), len(remote.requests)
+    write(manifests)
+    assert processes(manifests) - before <= 6
+    assert len(remote.requests) - requests <= 4
+    assert remote.head(BRANCH) is not None
+    missing = subprocess.run(
+        ["git", f"--git-dir={mirror}", "rev-list", "--objects", "--missing=print", "origin/main"],
+        capture_output=True, check=True, text=True, env={"PATH": "/usr/bin:/bin", "GIT_NO_LAZY_FETCH": "1"},
+    ).stdout  # fmt: skip
+    assert sum(line.startswith("?") for line in missing.splitlines()) >= 5000
+    assert not list(mirror.rglob("*.yaml"))
+    assert not (mirror / "index").exists()
+
+
+# --- Races, secrets and failures -------------------------------------------------------------------
+
+
+def test_a_branch_that_appears_during_the_push_is_not_overwritten(
+    manifests: GitManifests, remote: Remote
+) -> None:
+    base = manifests.fetch()
+    remote.before_push = lambda: (
+        remote.git("update-ref", f"refs/heads/{BRANCH}", base, at=remote.bare) and None
+    )
+    with pytest.raises(Retryable):
+        write(manifests)
+    assert remote.head(BRANCH) == base
+
+
+def test_another_bot_that_wrote_the_same_a_moment_ago_is_adopted(
+    manifests: GitManifests, remote: Remote, tmp_path: Path
+) -> None:
+    other = GitManifests(remote.url, tmp_path / "other", clock=lambda: NOW + timedelta(hours=1))
+    manifests.fetch()
+    other.fetch()
+    commit = write(manifests)
+    assert write(other) == commit
+    assert remote.head(BRANCH) == commit
+
+
+def test_fetches_that_wait_for_each_other_are_one(manifests: GitManifests, remote: Remote) -> None:
+    manifests.fetch()
+    before = len(remote.requests)
+    barrier = threading.Barrier(12)
+
+    def fetch(_: int) -> str:
+        barrier.wait()
+        return manifests.fetch()
+
+    with ThreadPoolExecutor(12) as threads:
+        assert set(threads.map(fetch, range(12))) == {remote.head("main")}
+    assert len(remote.requests) - before < 12 * 2
+
+
+def test_a_token_lets_the_bot_in_and_is_nowhere_to_be_read(remote: Remote, tmp_path: Path) -> None:
+    remote.token = "s3cr3t-token"
+    manifests = GitManifests(remote.url, tmp_path / "mirror", lambda: "s3cr3t-token")
+    manifests.fetch()
+    write(manifests)
+    for file in (tmp_path / "mirror").rglob("*"):
+        assert not file.is_file() or b"s3cr3t" not in file.read_bytes()
+    assert "s3cr3t" not in repr(manifests) + repr(vars(manifests)) + repr(vars(manifests._mirror.git))
+    assert not [request for request in remote.requests if "s3cr3t" in request]
+
+
+@pytest.mark.parametrize("token", [None, "wrong-token"])
+def test_a_wrong_or_missing_token_is_refused_without_naming_it(
+    token: str | None, remote: Remote, tmp_path: Path
+) -> None:
+    remote.token = "s3cr3t-token"
+    manifests = GitManifests(remote.url, tmp_path / "mirror", (lambda: token) if token else None)
+    with pytest.raises(Refused, match="does not let the bot in") as refusal:
+        manifests.fetch()
+    assert "wrong-token" not in str(refusal.value)
+
+
+def test_a_missing_branch_or_repo_is_refused(remote: Remote, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="has no branch trunk"):
+        GitManifests(remote.url, tmp_path / "one", branch="trunk").fetch()
+    with pytest.raises(Refused, match="is not there, or hidden"):
+        GitManifests(remote.url.replace("manifests", "nothing"), tmp_path / "two").fetch()
+
+
+def test_a_server_that_is_away_is_tried_again_later(remote: Remote, tmp_path: Path) -> None:
+    manifests = GitManifests(remote.url, tmp_path / "mirror")
+    assert remote.server is not None
+    remote.server.stop()
+    with pytest.raises(Retryable, match=r"git fetch for .* failed"):
+        manifests.fetch()
+
+
+def test_a_branch_that_the_remote_protects_is_refused_with_its_words(
+    manifests: GitManifests, remote: Remote
+) -> None:
+    manifests.fetch()
+    hook = remote.bare / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho 'only humans here' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(Refused, match="only humans here"):
+        write(manifests)
+
+
+@pytest.mark.parametrize(
+    "name", ["main", "feature", "gitops-bot/x", "gitops-bot/a/b/v7 ", "--all", "gitops-bot/a/b/v1:main"]
+)
+def test_only_the_bots_own_branches_are_written_or_deleted(
+    name: str, manifests: GitManifests, remote: Remote
+) -> None:
+    head = manifests.fetch()
+    with pytest.raises(Refused, match="not a branch of the bot's"):
+        manifests.write(PRODUCTION, name, V7, MESSAGE, expect=None, only_where=None)
+    with pytest.raises(Refused, match="not a branch of the bot's"):
+        manifests.delete(name, expect=head)
+    assert remote.head("main") == head
+
+
+@pytest.mark.parametrize(
+    "url", ["https://me:secret@github.com/a/b", "ext::sh -c id", "-oProxyCommand=x", "", "https://a b"]
+)
+def test_a_url_with_a_password_or_no_url_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refusal:
+        GitManifests(url, tmp_path)
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_lost_mirror_and_a_mirror_of_another_repo_are_made_again(remote: Remote, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    assert GitManifests(remote.url, mirror).fetch() == remote.head("main")
+    (mirror / "config").write_text("[core]\n\tbare = true\n")
+    assert GitManifests(remote.url, mirror).fetch() == remote.head("main")
+    for file in sorted(mirror.rglob("*"), reverse=True):
+        file.rmdir() if file.is_dir() else file.unlink()
+    assert GitManifests(remote.url, mirror).fetch() == remote.head("main")
+
+
+def test_two_processes_may_share_a_mirror(remote: Remote, tmp_path: Path) -> None:
+    both = [GitManifests(remote.url, tmp_path / "mirror") for _ in range(2)]
+    with ThreadPoolExecutor(4) as threads:
+        heads = list(threads.map(lambda n: both[n % 2].fetch(), range(8)))
+    assert set(heads) == {remote.head("main")}
+
+
+def test_a_commit_that_is_no_commit_is_our_bug(manifests: GitManifests) -> None:
+    with pytest.raises(ValueError, match="is not a commit"):
+        manifests.file("README.md", "--help")
