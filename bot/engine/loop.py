@@ -26,6 +26,7 @@ class Loop:
         self._world, self._queue, self._told, self._swept = world, queue, told, swept
         self._every = sweep_every
         self._stop = threading.Event()
+        self._known: frozenset[str] = frozenset()
         self.running = False
 
     def sweep(self) -> int:
@@ -35,6 +36,7 @@ class Loop:
         except (Retryable, Refused) as problem:
             log.warning("no sweep: %s", problem)
             return 0
+        self._known = frozenset(names)
         for name in names:
             self._queue.wake(name)
         self._swept(self._world.clock())
@@ -45,10 +47,18 @@ class Loop:
         sweeper = threading.Thread(target=self._sweeping, name="sweep", daemon=True)
         sweeper.start()
         self.running = True
-        self._queue.run(lambda name: reconcile(name, self._world, self._told))
+        self._queue.run(self._pass)
         self.running = False
         self._stop.set()
         sweeper.join(timeout=5)
+
+    def _pass(self, name: str) -> timedelta | None:
+        again = reconcile(name, self._world, self._told)
+        # A target that somebody has just added to promotions.yaml need not wait for the sweep.
+        for new in self._world.catalogue().targets.keys() - self._known:
+            self._known |= {new}
+            self._queue.wake(new)
+        return again
 
     def stop(self) -> None:
         """Begin nothing more."""

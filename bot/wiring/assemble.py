@@ -1,7 +1,7 @@
 """From settings to a bot that can be asked and run."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -10,7 +10,7 @@ from typing import Any
 from bot.config.settings import Settings
 from bot.core.actions import Decision, OpenProposal, OpenRevert, RenewProposal
 from bot.core.holds import hold
-from bot.core.model import ArgoCD, Catalogue, PinValue, Snapshot, Target
+from bot.core.model import ArgoCD, PinValue, Snapshot, Target
 from bot.core.names import LABEL_RELEASED
 from bot.core.verdict import Claim, Outcome, Verdict
 from bot.engine.reconcile import judge, reconcile
@@ -141,7 +141,7 @@ class Bot:
         return HttpProber()
 
     @cached_property
-    def catalogue(self) -> Callable[[], Catalogue]:
+    def catalogue(self) -> Targets:
         """The targets in force."""
         return Targets(self.manifests)
 

@@ -18,7 +18,7 @@ class Targets:
     """
 
     def __init__(
-        self, manifests: Manifests, fresh: float = 5.0, monotonic: Callable[[], float] = time.monotonic
+        self, manifests: Manifests, fresh: float = 2.0, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         """Nothing is read yet."""
         self._manifests, self._fresh, self._monotonic = manifests, fresh, monotonic
@@ -41,6 +41,10 @@ class Targets:
                     raise
             self._read_at = self._monotonic()
             return self._catalogue
+
+    def known(self) -> Catalogue:
+        """The catalogue that was read last, however old: for webhooks, which must be answered in milliseconds."""
+        return self._catalogue if self._catalogue is not None else self()
 
     def _versions(self) -> Iterable[tuple[str, bytes]]:
         for commit in self._manifests.history(FILE, HISTORY):

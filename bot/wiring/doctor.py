@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from bot.config.settings import secret_warnings
 from bot.core.model import Target
 from bot.core.names import image_tag
+from bot.core.verdict import Outcome
+from bot.engine.observe import claim, observe
 from bot.ports import Refused, Retryable
 
 if TYPE_CHECKING:
@@ -109,6 +111,9 @@ def _target(bot: "Bot", target: Target) -> Iterator[Finding]:
         lambda: _image(bot, target),
         "Check `image:` of the target and `registries:` in bot.yaml.",
     )
+    if target.rollout is not None:
+        fix = "Check `rollout:` of the target and `argocd:` in bot.yaml."
+        yield _asked(f"{name}: Argo CD", lambda: _rollout(bot, target), fix)
     if target.rollout is None and not target.verify:
         yield Finding(
             f"{name}: verification",
@@ -126,3 +131,12 @@ def _wanted(bot: "Bot", target: Target) -> str:
 def _image(bot: "Bot", target: Target) -> str:
     found = bot.images.find(target.image, image_tag("0"))
     return "it answers" if found is None else f"it answers, and has {found.tag}"
+
+
+def _rollout(bot: "Bot", target: Target) -> str:
+    look = observe(target, bot.world)
+    assert target.rollout is not None  # noqa: S101 -- the caller asked
+    verdict = bot.cluster.look(target.rollout, claim(look), look.now)
+    if verdict.outcome is Outcome.INCONCLUSIVE:
+        raise Retryable(verdict.because)
+    return f"it answers: {verdict.because}"

@@ -29,7 +29,7 @@ def serve(bot: "Bot") -> None:
     configure(bot.settings)
     queue = MemoryQueue(workers=bot.settings.workers)
     metrics = Metrics(
-        catalogue=bot.catalogue, standings=bot.journal.standings, queue=queue.list, version=_version()
+        catalogue=bot.catalogue.known, standings=bot.journal.standings, queue=queue.list, version=_version()
     )
     loop = Loop(bot.world, queue, bot.settings.sweep, told=metrics.passed, swept=metrics.swept)
     server = _listen(bot, _doors(bot, queue, loop, metrics))
@@ -56,7 +56,7 @@ def _listen(bot: "Bot", doors: Doors) -> Any:
 def _doors(bot: "Bot", queue: MemoryQueue, loop: Loop, metrics: Metrics) -> Doors:
     hooks = bot.settings.webhooks
     return Doors(
-        catalogue=bot.catalogue,
+        catalogue=bot.catalogue.known,
         journal=bot.journal,
         inbox=bot.journal,
         queue=queue,
@@ -66,6 +66,8 @@ def _doors(bot: "Bot", queue: MemoryQueue, loop: Loop, metrics: Metrics) -> Door
         version=_version(),
         mlflow_secrets=lambda: [secret.value() for secret in hooks.mlflow],
         github_secrets=lambda: [secret.value() for secret in hooks.github],
+        manifests_repository=bot.settings.manifests.repository,
+        base_branch=bot.settings.manifests.branch,
         alive=lambda: loop.running,
         repetitions=bot.journal.repetitions,
         sandbox=is_loopback(bot.settings.forge.api_url),
