@@ -52,7 +52,7 @@ class OciImages:
 
         The digest is that of what the tag names: of the index for an image of several platforms.
         """
-        host, name = _split(repository)
+        host, name = registry_and_name(repository)
         if not _TAG.match(tag):
             raise Refused(f"{tag!r} is not a tag that an image registry knows")
         digest = self._digest(host, name, tag)
@@ -110,7 +110,7 @@ class OciImages:
         return document
 
 
-def _split(repository: str) -> tuple[str, str]:
+def registry_and_name(repository: str) -> tuple[str, str]:
     """Host and name; names of Docker Hub as its registry knows them (`nginx` is `library/nginx` there)."""
     host, slash, name = repository.partition("/")
     if not slash or not ("." in host or ":" in host or host == "localhost"):
