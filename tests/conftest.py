@@ -1,10 +1,16 @@
 """Parts of the world that are dear to start and that tests share, each under names of their own in it."""
 
+import json
+import subprocess
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from bot.sandbox.tracking import TrackingServer
+from bot.sandbox.training import Trained, command
+
+COMMIT = "3f" * 20
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +18,11 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServe
     """One real MLflow server per test process; the mark xdist_group("mlflow") brings its users to the same one."""
     with TrackingServer(tmp_path_factory.mktemp("tracking")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def trained(tracking: TrackingServer) -> Trained:
+    """A real scikit-learn model in that server, of the kind `good`, from the source commit `COMMIT`."""
+    words = command(tracking.url, f"fraud {uuid.uuid4().hex[:8]}", "good", commit=COMMIT)
+    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=120)
+    return Trained(**json.loads(done.stdout.splitlines()[-1]))

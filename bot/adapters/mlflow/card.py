@@ -24,11 +24,12 @@ class Card:
 
 def read(text: bytes) -> Card:
     """What an MLmodel file says; what is missing, of another shape or not readable is left out."""
-    # The C loader is left alone on purpose: deep nesting ends it with a crash instead of an exception.
+    # BaseLoader knows neither tags nor merge keys, with which few lines can grow without bound. Nor is it the C one,
+    # which deep nesting ends with a crash instead of an exception.
     import yaml  # type: ignore[import-untyped]
 
     try:
-        document = yaml.load(text, Loader=yaml.SafeLoader)
+        document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506  # it makes nothing but texts, lists and mappings
     except (yaml.YAMLError, RecursionError, ValueError):
         return Card()
     if not isinstance(document, dict):

@@ -156,10 +156,11 @@ class Connection:
 
 def _trouble(problem: Exception, said: str) -> str:
     """Why there was no good answer, in few words: requests' own text is long and says everything twice."""
-    if status := _REPEATED.search(said):
+    told = str(problem)
+    if status := _REPEATED.search(told):
         return f"answers {status[1]}"
     cause = problem.__context__
-    if isinstance(cause, requests.Timeout):
+    if isinstance(cause, requests.Timeout) or "Read timed out" in told:
         return "does not answer in time"
     return "cannot be reached" if isinstance(cause, requests.ConnectionError) else f"fails: {said}"
 
