@@ -1,14 +1,17 @@
 """Commands that only look."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli.exits import FINE, PERSON
 from bot.cli.shell import Finding, Plan, Shell, as_json, everywhere, known
 from bot.cli.text import console, diff, line, print_json, safe, table
-from bot.core.model import Catalogue
-from bot.core.report import action_name, columns, state
+
+if TYPE_CHECKING:
+    from bot.core.model import Catalogue
+    from bot.ports import Journal
 
 # States of a target that stay as they are until a person acts.
 _NEEDS_PERSON = {"held", "failed", "build failed"}
@@ -21,27 +24,11 @@ _NEEDS_PERSON = {"held", "failed", "build failed"}
 def status(ctx: click.Context, as_json: bool) -> None:
     """How every target stood at the last look.
 
-    Wanted, pinned and live should agree.
-    Read from the bot's database; `plan` looks again. Exit code 1: a file is broken, or a target's last pass failed.
+    Wanted, pinned and live should agree. Read from the bot's database; `plan` looks again. Exit code 1: a file is broken, or a target's last pass failed.
     """
     bot = ctx.ensure_object(Shell).bot()
-    catalogue, journal = bot.catalogue(), bot.world.journal
-    standings = journal.standings()
-    newest = {name: next(iter(journal.entries(name, limit=1)), None) for name in catalogue.targets}
-    rows = [
-        {
-            "target": name,
-            "wanted": standing.wanted if standing else None,
-            "pinned": standing.pinned if standing else None,
-            "live": standing.live if standing else None,
-            "because": entry.because if entry else "not looked at yet",
-            "looked_at": standing.looked_at if standing else None,
-            "outcome": entry.outcome if entry else None,
-            "proposals": [url for _, url, _ in standing.proposals] if standing else [],
-        }
-        for name, entry in newest.items()
-        for standing in [standings.get(name)]
-    ]
+    catalogue = bot.catalogue()
+    rows = [_standing(name, bot.world.journal) for name in catalogue.targets]
     if as_json:
         print_json({"commit": catalogue.commit, "problem": catalogue.problem, "targets": rows})
     else:
@@ -50,6 +37,21 @@ def status(ctx: click.Context, as_json: bool) -> None:
         _say_problem(catalogue)
     bad = catalogue.problem is not None or any(row["outcome"] in ("refused", "crashed") for row in rows)
     ctx.exit(PERSON if bad else FINE)
+
+
+def _standing(name: str, journal: "Journal") -> dict[str, object]:
+    standing = journal.standings().get(name)
+    entry = next(iter(journal.entries(name, limit=1)), None)
+    return {
+        "target": name,
+        "wanted": standing.wanted if standing else None,
+        "pinned": standing.pinned if standing else None,
+        "live": standing.live if standing else None,
+        "because": entry.because if entry else "not looked at yet",
+        "looked_at": standing.looked_at if standing else None,
+        "outcome": entry.outcome if entry else None,
+        "proposals": [url for _, url, _ in standing.proposals] if standing else [],
+    }
 
 
 @click.command()
@@ -63,6 +65,8 @@ def plan(ctx: click.Context, targets: Sequence[str], as_json: bool) -> None:
     For TARGETS, or all of them, with the exact diff.
     Exit code 1: promotions.yaml is broken, or a target is held, has failed, or its image could not be built.
     """
+    from bot.core.report import state
+
     bot = ctx.ensure_object(Shell).bot()
     catalogue = bot.catalogue()
     known(catalogue, targets)
@@ -137,7 +141,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         print_json([_finding(item) for item in findings])
     else:
         rows = [
-            (_mark(item.good), item.what, item.sentence + (f" {item.fix}" if item.fix else ""))
+            (_mark(item.good), item.what, f"{item.sentence.rstrip('.')}. {item.fix}".rstrip())
             for item in findings
         ]
         table(console(), ("", "what", "finding"), rows)
@@ -153,6 +157,8 @@ def _finding(item: Finding) -> dict[str, object]:
 
 
 def _as_values(item: Plan) -> dict[str, object]:
+    from bot.core.report import action_name, columns, state
+
     shown = columns(item.snapshot, item.decision)
     return {
         "target": item.target,
@@ -167,6 +173,8 @@ def _as_values(item: Plan) -> dict[str, object]:
 
 
 def _show_plan(item: Plan) -> None:
+    from bot.core.report import action_name, columns
+
     shown = columns(item.snapshot, item.decision)
     click.secho(line(item.target), bold=True)
     click.echo(f"  {action_name(item.decision.action)}: {line(item.decision.because)}")
@@ -182,6 +190,6 @@ def _show_plan(item: Plan) -> None:
     click.echo()
 
 
-def _say_problem(catalogue: Catalogue) -> None:
+def _say_problem(catalogue: "Catalogue") -> None:
     if catalogue.problem:
         click.echo(f"promotions.yaml is not in force as it is now:\n{safe(catalogue.problem)}", err=True)

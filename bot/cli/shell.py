@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
-from bot.core.actions import Decision
-from bot.core.model import Catalogue, Snapshot
-from bot.ports import Entry, Journal
+# The words of the core are hundreds of milliseconds of classes on a slow machine: --help does without them.
+if TYPE_CHECKING:
+    from bot.core.actions import Decision
+    from bot.core.model import Catalogue, Snapshot
+    from bot.ports import Entry, Journal
 
 
 class Plan(Protocol):
@@ -18,9 +20,9 @@ class Plan(Protocol):
     @property
     def target(self) -> str: ...
     @property
-    def decision(self) -> Decision: ...
+    def decision(self) -> "Decision": ...
     @property
-    def snapshot(self) -> Snapshot: ...
+    def snapshot(self) -> "Snapshot": ...
     @property
     def diff(self) -> str: ...
 
@@ -42,7 +44,7 @@ class Journaled(Protocol):
     """The part of the world that commands read without looking outside."""
 
     @property
-    def journal(self) -> Journal: ...
+    def journal(self) -> "Journal": ...
 
 
 class Bot(Protocol):
@@ -50,9 +52,9 @@ class Bot(Protocol):
 
     @property
     def world(self) -> Journaled: ...
-    def catalogue(self) -> Catalogue: ...
+    def catalogue(self) -> "Catalogue": ...
     def run(self) -> None: ...
-    def sweep(self) -> Sequence[Entry]: ...
+    def sweep(self) -> "Sequence[Entry]": ...
     def plan(self, names: Sequence[str] | None) -> Sequence[Plan]: ...
     def release(self, target: str) -> str: ...
     def promote(self, model: str, version: str, alias: str) -> str: ...
@@ -111,7 +113,7 @@ def everywhere(command: Command) -> Command:
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
-def known(catalogue: Catalogue, names: Sequence[str]) -> None:
+def known(catalogue: "Catalogue", names: Sequence[str]) -> None:
     """Refuse a target that promotions.yaml does not have, with the nearest one that it has."""
     from bot.config.faults import did_you_mean
 
