@@ -86,7 +86,10 @@ class Conversation:
 
     def _trusted(self, realm: str, host: str) -> bool:
         """Whether credentials may go there: by TLS, or to the plain-http host itself."""
-        parts = urlsplit(realm)
+        try:
+            parts = urlsplit(realm)
+        except ValueError:
+            return False
         plain = host in self._insecure and parts.hostname == urlsplit(f"//{host}").hostname
         return parts.scheme == "https" or (parts.scheme == "http" and plain)
 
@@ -99,18 +102,26 @@ class Conversation:
 
     def _send(self, method: str, url: str, accept: str, authorization: str | None) -> Answer:
         """Follow redirects ourselves: what proves who we are never goes to another host."""
-        host = urlsplit(url).netloc
+        asked = host = urlsplit(url).netloc
         headers = {"Accept": accept} | ({"Authorization": authorization} if authorization else {})
         for _ in range(_REDIRECTS + 1):
-            answer = self._fetch(method, url, host, headers=headers)
+            answer = self._fetch(method, url, asked, headers=headers)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
-            url = urljoin(url, answer.headers.get("Location", ""))
-            if urlsplit(url).scheme != "https" and urlsplit(url).netloc not in self._insecure:
-                raise Refused(f"{host} redirects to an address without TLS")
-            if urlsplit(url).netloc != host:
+            url, host = self._next(url, answer.headers.get("Location", ""), asked)
+            if host != asked:
                 headers.pop("Authorization", None)
-        raise Retryable(f"{host} redirects again and again")
+        raise Retryable(f"{asked} redirects again and again")
+
+    def _next(self, url: str, location: str, asked: str) -> tuple[str, str]:
+        try:
+            url = urljoin(url, location)
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise Refused(f"{asked} redirects to something that is no address") from error
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.netloc in self._insecure):
+            raise Refused(f"{asked} redirects to an address without TLS")
+        return url, parts.netloc
 
     def _fetch(self, method: str, url: str, host: str, **options: Any) -> Answer:
         try:
@@ -119,7 +130,8 @@ class Conversation:
             ) as response:
                 body = b"" if method == "HEAD" else _bounded(response, host)
                 return Answer(response.status_code, response.headers, body)
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+        except ValueError as error:
+            # requests reads the address of a redirect even when it is not to follow it; its InvalidURL is one too.
             raise Refused(f"{host} names an address that cannot be asked") from error
         except (requests.RequestException, OSError) as error:
             raise Retryable(f"the image registry {host} does not answer ({type(error).__name__})") from error
