@@ -24,10 +24,11 @@ def spawn(
     log: Path,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    inherit: bool = True,
 ) -> subprocess.Popen[bytes]:
     """Start a command in a process group of its own, with its output in `log`.
 
-    `environment` is added to the parent's. Start it from a thread that lives as long as the child should.
+    `environment` is added to the parent's, or with `inherit=False` to nothing but PATH and language. Start it from a thread that lives as long as the child should.
     """
     with log.open("ab") as out:
         return subprocess.Popen(
@@ -35,11 +36,17 @@ def spawn(
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})},
+            env={**_inherited(inherit), **(environment or {})},
             cwd=folder,
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
+
+
+def _inherited(everything: bool) -> Mapping[str, str]:
+    if everything:
+        return os.environ
+    return {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
 
 
 def end(process: subprocess.Popen[bytes], *, grace: float = 5.0) -> int:

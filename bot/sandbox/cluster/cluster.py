@@ -1,0 +1,137 @@
+"""The cluster of the sandbox: Applications on a thread, and the part of Argo CD's API that reads them."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bot.sandbox.cluster.application import Application
+from bot.sandbox.cluster.render import CannotRender, render, split
+from bot.sandbox.cluster.repo import GitFailed, Repo
+from bot.sandbox.cluster.rest import create_api
+from bot.sandbox.cluster.workload import Workload
+from bot.sandbox.registry_client import RegistryClient, Unpacked
+from bot.sandbox.serving import Server
+
+log = logging.getLogger(__name__)
+
+TICK = 0.1
+
+
+class Cluster:
+    """Plays Argo CD over one manifests repo, and runs what its Deployments say. `url` is the API's and the page's.
+
+    `credentials` are for the image registry; `token` is what readers must send. Looks at git every `poll` seconds,
+    after a webhook, and when asked to refresh. Deployments get at most `progress_deadline` seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        git_url: str,
+        git_token: str | None,
+        token: str,
+        credentials: tuple[str, str] | None = None,
+        poll: float = 120.0,
+        progress_deadline: float = 30.0,
+        min_ready: float = 1.0,
+        port: int = 0,
+    ) -> None:
+        """Listens at once, answers after `start`."""
+        self.folder, self.git_url = folder, git_url
+        self._repo = Repo(folder / "manifests.git", git_url, git_token)
+        self._credentials, self._poll = credentials, poll
+        self._limits = (min_ready, progress_deadline)
+        self.applications: dict[str, Application] = {}
+        self._pulled: dict[str, Unpacked] = {}
+        self._stopping = threading.Event()
+        self._server = Server(create_api(self, token), port=port, threads=16)
+        self.url = self._server.url
+        self._threads: list[threading.Thread] = []
+
+    def add_application(
+        self, name: str, *, path: str, project: str = "default", branch: str = "main", namespace: str = "default", automated: bool = True
+    ) -> Application:  # fmt: skip
+        """Follow this folder of the repo."""
+        source = {"path": path, "repoURL": self.git_url, "targetRevision": branch}
+        workload = Workload(name, self._pull, self.folder / name)
+        application = Application(
+            name, source=source, namespace=namespace, project=project, automated=automated, repo=self._repo,
+            workload=workload, limits=self._limits,
+        )  # fmt: skip
+        self.applications[name] = application
+        return application
+
+    def service_url(self, name: str) -> str:
+        """Where the Application's model is served, whichever process that is."""
+        return f"http://127.0.0.1:{self.applications[name].workload.service.port}"
+
+    def renders(self, commit: str, path: str) -> bool:
+        """Whether the kustomization at this commit can be rendered: what a check on a pull request asks."""
+        try:
+            self._repo.head("main")
+            render(lambda file: self._repo.read(commit, file), path)
+        except (CannotRender, GitFailed):
+            return False
+        return True
+
+    def start(self) -> "Cluster":
+        """Answer, and begin to follow the repo."""
+        self._server.start()
+        for application in self.applications.values():
+            for work in (self._follow, self._run):
+                thread = threading.Thread(
+                    target=work, args=(application,), name=f"cluster:{application.name}", daemon=True
+                )
+                thread.start()
+                self._threads.append(thread)
+        return self
+
+    def stop(self) -> None:
+        """End every process and the API."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        for application in self.applications.values():
+            application.workload.stop()
+        self._server.stop()
+
+    def refresh(self, name: str, how: str, patience: float = 10.0) -> bool:
+        """Have the controller look now, and wait until it has; false when it does not come."""
+        application = self.applications[name]
+        application.request_refresh(how)
+        deadline = time.monotonic() + patience
+        while application.refreshing and time.monotonic() < deadline and not self._stopping.is_set():
+            time.sleep(0.02)
+        return not application.refreshing
+
+    def _follow(self, application: Application) -> None:
+        due = 0.0
+        while not self._stopping.wait(TICK):
+            if application.refreshing or time.monotonic() >= due:
+                self._guarded(application.look)
+                due = time.monotonic() + self._poll
+
+    def _run(self, application: Application) -> None:
+        while not self._stopping.wait(TICK):
+            self._guarded(application.tick)
+
+    def _guarded(self, work: Callable[[], Any]) -> None:
+        try:
+            work()
+        except Exception:
+            log.exception("the sandbox's cluster stumbled")
+
+    def _pull(self, reference: str) -> Unpacked:
+        name, tag, digest = split(reference)
+        host, _, repository = name.partition("/")
+        client = RegistryClient(host, self._credentials)
+        digest = digest or client.resolve(repository, tag or "latest")
+        if digest not in self._pulled:
+            self._pulled[digest] = client.unpack(
+                repository, digest, self.folder / "images" / digest.replace(":", "-")
+            )
+        return self._pulled[digest]
