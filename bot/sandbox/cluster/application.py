@@ -138,9 +138,7 @@ class Application:
             "sync": {"prune": True, "revision": head, "source": self._source},
         }
         started = now()
-        self._change(
-            lambda app: (app.__setitem__("operation", operation), app["status"].pop("operationState", None))
-        )
+        self._change(lambda app: _begin(app, operation))
         self._compared_at(head, "OutOfSync", moved=True)
         running = {
             "message": "waiting for completion",
@@ -152,9 +150,7 @@ class Application:
         self._apply(wanted)
         self._change(lambda app: self._remember(app, head, started))
         done = self._done(operation, head, wanted, started)
-        self._change(
-            lambda app: (app.pop("operation", None), app["status"].__setitem__("operationState", done))
-        )
+        self._change(lambda app: _finish(app, done))
         self._change(lambda app: self._synced(app, wanted))
 
     def _apply(self, wanted: list[Document]) -> None:
@@ -217,6 +213,16 @@ class Application:
             self._document["metadata"]["resourceVersion"] = str(self._version)
             self._document["metadata"]["generation"] += 1
         time.sleep(STEP)
+
+
+def _begin(app: Document, operation: Document) -> None:
+    app["operation"] = operation
+    app["status"].pop("operationState", None)
+
+
+def _finish(app: Document, done: Document) -> None:
+    app.pop("operation", None)
+    app["status"]["operationState"] = done
 
 
 def _identity(document: Document) -> Document:

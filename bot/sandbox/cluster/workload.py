@@ -6,6 +6,7 @@
 import contextlib
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -136,9 +137,15 @@ class Workload:
         self.coming: Pod | None = None
         self._began = 0.0
         self._pods = 0
+        # One thread applies what git says, another lets the pods move.
+        self._lock = threading.RLock()
 
     def apply(self, spec: Spec) -> bool:
         """Make this the wanted state; false when it is already."""
+        with self._lock:
+            return self._apply(spec)
+
+    def _apply(self, spec: Spec) -> bool:
         wanted = self.coming or self.serving
         if wanted is not None and wanted.spec == spec:
             return False
@@ -151,6 +158,10 @@ class Workload:
 
     def tick(self) -> None:
         """Let pods start, get ready, fail, and replace each other."""
+        with self._lock:
+            self._tick()
+
+    def _tick(self) -> None:
         now = self._monotonic()
         for pod in (self.serving, self.coming):
             if pod is not None:
