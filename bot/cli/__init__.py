@@ -4,7 +4,7 @@ import click
 
 from bot.cli import acting, configuring, looking
 from bot.cli.exits import TABLE, Commands
-from bot.cli.shell import everywhere
+from bot.cli.shell import Shell, everywhere
 
 
 @click.group(cls=Commands, epilog=TABLE, context_settings={"help_option_names": ["-h", "--help"]})
@@ -12,8 +12,10 @@ from bot.cli.shell import everywhere
     package_name="gitops-commit-bot", prog_name="gitops-bot", message="%(prog)s %(version)s"
 )
 @everywhere
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Promote a model in MLflow; get a reviewed, verified and revertible deployment by GitOps."""
+    ctx.ensure_object(Shell)
 
 
 for _command in (

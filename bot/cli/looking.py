@@ -28,7 +28,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     """
     bot = ctx.ensure_object(Shell).bot()
     catalogue = bot.catalogue()
-    rows = [_standing(name, bot.world.journal) for name in catalogue.targets]
+    rows = [_standing(name, bot.journal) for name in catalogue.targets]
     if as_json:
         print_json({"commit": catalogue.commit, "problem": catalogue.problem, "targets": rows})
     else:
@@ -118,7 +118,7 @@ def explain(ctx: click.Context, target: str, as_json: bool) -> None:
 @click.pass_obj
 def journal(shell: Shell, target: str | None, limit: int, as_json: bool) -> None:
     """The newest decisions, of TARGET or of all."""
-    entries = shell.bot().world.journal.entries(target, limit=limit)
+    entries = shell.bot().journal.entries(target, limit=limit)
     if as_json:
         print_json(entries)
         return

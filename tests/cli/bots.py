@@ -13,7 +13,7 @@ from bot.core.actions import Decision, OpenProposal
 from bot.core.holds import hold
 from bot.core.model import Catalogue, Snapshot
 from bot.engine.reconcile import judge, reconcile
-from bot.ports import Entry, Refused, Retryable, World
+from bot.ports import Entry, Journal, Refused, Retryable, World
 from tests.engine.world import MemoryWorld, first
 
 NAME = "fraud-detector/production"
@@ -48,6 +48,10 @@ class MemoryBot:
     @property
     def world(self) -> World:
         return replace(self.memory.ports(), catalogue=self.catalogue)
+
+    @property
+    def journal(self) -> Journal:
+        return self.world.journal
 
     def catalogue(self) -> Catalogue:
         return Catalogue({NAME: self.memory.target}, "c0ffee", self.problem)
@@ -92,7 +96,8 @@ def gitops_bot(*arguments: str, bot: MemoryBot | None = None, fails: Exception |
             raise fails
         return bot or MemoryBot()
 
-    shell = Shell() if bot is None and fails is None else Shell(assemble=assemble)
+    # Without a bot of the test's, exactly what a person's shell would start.
+    shell = None if bot is None and fails is None else Shell(assemble=assemble)
     return CliRunner().invoke(main, list(arguments), obj=shell, prog_name="gitops-bot")
 
 

@@ -122,9 +122,29 @@ def test_a_sentence_with_escape_sequences_is_made_harmless() -> None:
     assert "\u202e" not in result.stderr
 
 
-def test_without_a_config_file_the_sentence_says_how_to_name_one(tmp_path: Path) -> None:
-    result = gitops_bot("status", "--config", str(tmp_path / "nowhere.yaml"))
+@pytest.mark.parametrize(
+    "command",
+    [
+        "serve",
+        "promote m 1 --alias a",
+        "status",
+        "plan",
+        "explain a/b",
+        "sweep",
+        "release a/b",
+        "journal",
+        "doctor",
+        "config check",
+    ],
+)
+def test_without_a_config_file_every_command_says_how_to_name_one(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITOPS_BOT_CONFIG", raising=False)
+    result = gitops_bot(*command.split())
     assert result.exit_code == 2
+    assert result.stderr.startswith("bot.yaml: this file cannot be read: No such file")
     assert "--config or $GITOPS_BOT_CONFIG" in result.stderr
 
 
@@ -304,7 +324,7 @@ def test_the_journal_is_one_line_per_decision_when_piped() -> None:
     promoted(bot)
     bot.sweep()
     rows = gitops_bot("journal", NAME, bot=bot).output.splitlines()
-    assert len(rows) == 1 + len(bot.world.journal.entries(NAME))
+    assert len(rows) == 1 + len(bot.journal.entries(NAME))
     assert NAME in rows[1]
     assert "waits for a reviewer" in rows[1]
 
