@@ -231,11 +231,18 @@ class TestContract:
         assert len(again.entries()) == 1
 
     def test_threads_that_say_the_same_at_once_make_one_entry(self, journal: SqlJournal) -> None:
+        together = threading.Barrier(8)
+
+        def say(because: str) -> None:
+            together.wait(timeout=10)
+            journal.write(replace(WAITS, because=because))
+
         with ThreadPoolExecutor(8) as threads:
-            list(threads.map(lambda n: journal.write(replace(WAITS, at=later(n))), range(160)))
-        (entry,) = journal.entries()
-        assert entry.at <= later(159)
-        assert journal.repetitions([entry.id or 0])[entry.id or 0][1] == 160
+            list(threads.map(say, [f"reason {round_}" for round_ in range(20) for _ in range(8)]))
+        entries = journal.entries()
+        told = journal.repetitions([entry.id or 0 for entry in entries])
+        assert len(entries) == 20
+        assert {times for _, times in told.values()} == {8}
 
     def test_threads_of_engine_and_web_do_not_disturb_each_other(self, journal: SqlJournal) -> None:
         def work(number: int) -> bool:
@@ -292,6 +299,14 @@ def test_the_file_is_for_the_bot_alone_and_written_ahead(tmp_path: Path) -> None
     assert modes == {"100%.db": 0o600, "100%.db-wal": 0o600, "100%.db-shm": 0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     journal.close()
+
+
+def test_a_file_that_others_could_read_is_taken_from_them(sqlite_url: str) -> None:
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    path.parent.mkdir()
+    path.touch(mode=0o644)
+    SqlJournal(sqlite_url).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_database_in_memory_is_refused() -> None:
