@@ -1,0 +1,91 @@
+"""One reading of an Application against one claim, with the questions that several rules ask of them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from bot.adapters.argocd.reading import Application
+from bot.adapters.argocd.wording import evidence
+from bot.core.verdict import Claim, Outcome, Verdict
+
+# Healthy, Degraded and OutOfSync of the state before are seen for up to 0.3 s after an operation has ended.
+FLICKER = timedelta(seconds=10)
+# An idle Application is compared every two to four minutes: section (d).
+STALE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One reading against one claim."""
+
+    app: Application
+    claim: Claim
+    now: datetime
+    objection: str | None = None  # what the Deployment says against it, where it could be read
+
+    @cached_property
+    def carriers(self) -> frozenset[str]:
+        """The commits whose tree has the claimed image."""
+        return frozenset({self.claim.commit, *self.claim.contains})
+
+    @cached_property
+    def strangers(self) -> frozenset[str]:
+        """Later commits with another image."""
+        return frozenset(self.claim.later) - self.carriers
+
+    @cached_property
+    def own(self) -> bool:
+        """Whether the last operation is about the claim."""
+        return self.app.operation is not None and self.app.operation.revision in self.carriers
+
+    @cached_property
+    def compared(self) -> bool:
+        """Whether the live state was last compared with a commit of the claim."""
+        return self.app.revision in self.carriers
+
+    @cached_property
+    def started(self) -> datetime | None:
+        """When the first sync of the claim began, among those that no other commit has followed."""
+        begun = self.app.operation.started if self.own and self.app.operation is not None else None
+        for entry in reversed(self.app.history):
+            if entry.revision not in self.carriers:
+                break
+            begun = min(begun, entry.started) if begun and entry.started else begun or entry.started
+        return begun
+
+    @cached_property
+    def applied(self) -> bool:
+        """Whether the history knows a successful sync of the claim's own commit."""
+        return any(entry.revision == self.claim.commit for entry in self.app.history)
+
+    @cached_property
+    def fresh(self) -> bool:
+        """Whether the merge or the end of the last sync is so recent that what is seen may be of the state before."""
+        ended = self.app.operation.finished if self.app.operation else None
+        return self.now - max(filter(None, (ended, self.claim.merged_at))) <= FLICKER
+
+    @cached_property
+    def late(self) -> bool:
+        """Whether the deadline, counted from the merge, has passed."""
+        return self.now - self.claim.merged_at > self.claim.deadline
+
+    @property
+    def again(self) -> timedelta:
+        """When to look again while something moves: soon at first, then less and less often."""
+        elapsed = (self.now - self.claim.merged_at) / 10
+        return min(max(elapsed, timedelta(seconds=1)), timedelta(seconds=15))
+
+    def verdict(
+        self, outcome: Outcome, because: str, *, again: timedelta | None = None, taken_in: bool = True
+    ) -> Verdict:
+        """A verdict with the reading as its evidence."""
+        seen = evidence(self.app, self.now, outcome)
+        return Verdict(outcome, f"Argo CD: {because}", seen, taken_in=taken_in, again=again)
+
+    def pending(self, because: str, *, again: timedelta | None = None, taken_in: bool = True) -> Verdict:
+        """Not decided, and something is going to happen."""
+        return self.verdict(Outcome.PENDING, because, again=again or self.again, taken_in=taken_in)
+
+    def inconclusive(self, because: str, *, taken_in: bool = True) -> Verdict:
+        """Not decided, and nothing that is seen says when it will be."""
+        return self.verdict(Outcome.INCONCLUSIVE, because, taken_in=taken_in)

@@ -1,0 +1,141 @@
+"""What an Application says about a claim: pure, ordered guard clauses, the first that applies gives the verdict.
+
+The rules were measured: fixtures/argocd/README.md, section (a). They need no memory of earlier looks: where that page
+asks for a second read, the times inside the object say that the state has lasted.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.adapters.argocd.case import STALE, Case
+from bot.adapters.argocd.proof import good, not_applied, without_image
+from bot.adapters.argocd.reading import read
+from bot.adapters.argocd.rollout import degraded, out_of_sync, suspended, unwell
+from bot.adapters.argocd.wording import at, commit, evidence, excerpt
+from bot.adapters.argocd.workload import objection
+from bot.core.verdict import Claim, Outcome, Verdict
+
+
+def judge(documents: Sequence[Mapping[str, Any]], claim: Claim, now: datetime) -> Verdict:
+    """The verdict about the claim from the newest read of its Application, the first one among the documents.
+
+    FAILED only for what this commit did: its own sync failed, its own rollout became Degraded, or it was begun and is
+    not done at the deadline. Never because of another commit, Suspended, Unknown, a manual policy or a deny window.
+    """
+    document = next((item for item in documents if item.get("kind", "Application") == "Application"), None)
+    if document is None:
+        return Verdict(Outcome.INCONCLUSIVE, "Argo CD: there is no such Application")
+    case = Case(read(document, claim), claim, now, objection(documents, claim))
+    verdict = next(found for found in (guard(case) for guard in _GUARDS) if found is not None)
+    return _at_deadline(case, verdict)
+
+
+def _at_deadline(case: Case, verdict: Verdict) -> Verdict:
+    """What still waits at the deadline without being this commit's fault is not known, rather than failed."""
+    if verdict.outcome is not Outcome.PENDING or not case.late or not verdict.taken_in:
+        return verdict
+    seen = evidence(case.app, case.now, Outcome.INCONCLUSIVE)
+    because = f"{verdict.because}; the deadline has passed, but not because of this commit"
+    return replace(verdict, outcome=Outcome.INCONCLUSIVE, because=because, evidence=seen)
+
+
+# --- The Application itself ------------------------------------------------------------------------
+
+
+def _deleting(case: Case) -> Verdict | None:
+    if case.app.deleting:
+        return case.inconclusive(f"the Application {case.app.name} is being deleted")
+    return None
+
+
+def _superseded(case: Case) -> Verdict | None:
+    app, operation = case.app, case.app.operation
+    if app.sync == "Synced" and app.revision in case.strangers:
+        return case.verdict(Outcome.SUPERSEDED, f"{commit(app.revision)}, which has another image, is synced")
+    if operation and operation.phase == "Succeeded" and operation.revision in case.strangers:
+        return case.verdict(
+            Outcome.SUPERSEDED, f"{commit(operation.revision)}, which has another image, was applied"
+        )
+    return None
+
+
+def _not_compared(case: Case) -> Verdict | None:
+    """Unknown says that manifests or cluster could not be read: an outage as well as a broken commit (05, 17, 25)."""
+    if case.app.sync != "Unknown":
+        return None
+    if case.app.refreshing:
+        return case.pending("could not compare the manifests with the cluster and tries again")
+    message = case.app.error("ComparisonError", "InvalidSpecError", "UnknownError")
+    said = f": {excerpt(message)}" if message else ""
+    return case.inconclusive(f"cannot compare the manifests with the cluster{said}", taken_in=False)
+
+
+# --- What the commit's own sync did ----------------------------------------------------------------
+
+
+def _own_sync_failed(case: Case) -> Verdict | None:
+    operation = case.app.operation
+    if operation is None or not case.own:
+        return None
+    said = f": {excerpt(operation.message)}" if operation.message else ""
+    if operation.phase in ("Failed", "Error") and not case.app.requested:
+        if case.applied:
+            return case.inconclusive(
+                f"a later sync of {commit(operation.revision)} failed, after the first one had succeeded{said}"
+            )
+        return case.verdict(Outcome.FAILED, f"the sync of {commit(operation.revision)} failed{said}")
+    if operation.phase == "Running" and operation.retries and case.late and not case.applied:
+        return case.verdict(
+            Outcome.FAILED,
+            f"the sync of {commit(operation.revision)} fails again and again, and the deadline has passed{said}",
+        )
+    return None
+
+
+def _not_taken_in(case: Case) -> Verdict | None:
+    app, claimed = case.app, commit(case.claim.commit)
+    if case.compared or case.own:
+        return None
+    if app.revision in case.strangers:
+        return case.pending(f"{commit(app.revision)}, which has another image, is compared but not synced")
+    if any(entry.revision in case.carriers for entry in app.history):
+        return case.pending(f"{claimed} was applied, but the Application is at {commit(app.revision)} now")
+    if app.reconciled and case.now - app.reconciled > STALE:
+        return case.inconclusive(
+            f"has not looked at {app.name} since {at(app.reconciled)}: is its controller running?",
+            taken_in=False,
+        )
+    stands = f"the Application is at {commit(app.revision)}" if app.revision else "nothing is compared yet"
+    return case.pending(f"{claimed} is not taken in yet; {stands}", taken_in=False)
+
+
+def _busy(case: Case) -> Verdict | None:
+    app, operation = case.app, case.app.operation
+    if not app.busy:
+        return None
+    if operation is None or operation.revision is None or case.own:
+        tries = f", try {operation.retries + 1}" if operation and operation.retries else ""
+        said = f": {excerpt(operation.message)}" if operation and operation.retries else ""
+        return case.pending(f"is syncing {commit(case.claim.commit)}{tries}{said}")
+    return case.pending(f"is still busy with {commit(operation.revision)}, which is not this commit")
+
+
+def _looking(case: Case) -> Verdict | None:
+    if not case.app.refreshing:
+        return None
+    return case.pending("has been asked to look and has not done so yet", again=timedelta(seconds=1))
+
+
+def _another_commit(case: Case) -> Verdict | None:
+    """The last operation was about the claim, but the Application is compared with something else by now."""
+    if case.compared:
+        return None
+    return case.pending(f"the Application is compared with {commit(case.app.revision)} by now")
+
+
+_GUARDS: tuple[Callable[[Case], Verdict | None], ...] = (
+    _deleting, _superseded, _not_compared, _own_sync_failed, _not_taken_in, _busy, _another_commit, _looking,
+    out_of_sync, degraded, suspended, unwell, without_image, not_applied, good,
+)  # fmt: skip

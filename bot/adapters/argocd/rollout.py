@@ -1,0 +1,65 @@
+"""The Application is compared with the claim's commit and nothing is under way: is what was applied well?"""
+
+from bot.adapters.argocd.case import Case
+from bot.adapters.argocd.wording import at, commit, excerpt
+from bot.core.verdict import Outcome, Verdict
+
+
+def out_of_sync(case: Case) -> Verdict | None:
+    """Deny window, manual policy and a sync that is about to begin look alike: none is the commit's failure."""
+    app, operation = case.app, case.app.operation
+    if app.sync == "Synced":
+        return None
+    if case.own and operation is not None and operation.phase == "Succeeded":
+        if case.fresh:
+            return case.pending(f"has applied {commit(operation.revision)} and compares again")
+        return case.inconclusive(
+            f"{commit(operation.revision)} was applied, but the cluster differs from git again: changed by hand?"
+        )
+    if not app.automated:
+        return case.inconclusive(f"{app.name} has no automated sync: a person must sync it")
+    return case.pending(
+        f"{commit(app.revision)} differs from the cluster and no sync has begun; a sync window may deny it"
+    )
+
+
+def degraded(case: Case) -> Verdict | None:
+    """The commit's own only if it came after the commit's sync had begun (14, 24)."""
+    app, operation = case.app, case.app.operation
+    if app.health != "Degraded":
+        return None
+    which = f" ({'; '.join(excerpt(item) for item in app.unhealthy[:3])})" if app.unhealthy else ""
+    succeeded = case.own and operation is not None and operation.phase == "Succeeded"
+    if succeeded and case.started and app.health_since and app.health_since > case.started:
+        return case.verdict(
+            Outcome.FAILED,
+            f"{commit(case.claim.commit)} was applied and became Degraded at {at(app.health_since)}{which}",
+        )
+    if case.fresh:
+        return case.pending("the Application was Degraded before this commit, and its health is read again")
+    return case.inconclusive(
+        f"the Application is Degraded since {at(app.health_since)}, before this commit was applied{which}"
+    )
+
+
+def suspended(case: Case) -> Verdict | None:
+    """A pause is meant, so it never fails (12)."""
+    if case.app.health != "Suspended":
+        return None
+    return case.inconclusive("the rollout is paused (Suspended): a person must let it go on")
+
+
+def unwell(case: Case) -> Verdict | None:
+    """Progressing says nothing until the deadline, which counts from when the sync began if that was later (c1)."""
+    app, operation = case.app, case.app.operation
+    if app.health == "Healthy":
+        return None
+    if app.health == "Unknown":
+        return case.inconclusive("cannot say how healthy the Application is (health Unknown)")
+    which = f" ({'; '.join(excerpt(item) for item in app.unhealthy[:3])})" if app.unhealthy else ""
+    doing = f"{commit(case.claim.commit)} is applied and {app.health or 'without health'}{which}"
+    applied = case.own and operation is not None and operation.phase == "Succeeded"
+    begun = max(case.claim.merged_at, case.started) if case.started else None
+    if applied and begun and case.now - begun > case.claim.deadline:
+        return case.verdict(Outcome.FAILED, f"{doing}, and the deadline has passed")
+    return case.pending(doing)

@@ -1,0 +1,49 @@
+"""How a reading is told to people: short commits, UTC times, bounded excerpts of hostile text."""
+
+from datetime import UTC, datetime
+
+from bot.adapters.argocd.reading import Application
+from bot.core.verdict import Evidence, Outcome
+
+LIMIT = 500
+_EXCERPT = 240
+
+
+def commit(revision: str | None) -> str:
+    """`commit 1a2b3c4d`."""
+    return f"commit {revision[:8]}" if revision else "no commit"
+
+
+def at(moment: datetime | None) -> str:
+    """`12:03:04 UTC`, with the date: the reader may come much later."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else "an unknown time"
+
+
+def excerpt(text: str, limit: int = _EXCERPT) -> str:
+    """Hostile text on one line, bounded."""
+    line = "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(line.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def evidence(app: Application, now: datetime, outcome: Outcome) -> tuple[Evidence, ...]:
+    """What was read, and the messages in it that a person would look for next."""
+    asked = f"Application {excerpt(app.name, 80)}"
+    messages = [message for _, message in app.errors]
+    if app.operation is not None and app.operation.phase not in ("", "Succeeded"):
+        messages.append(app.operation.message)
+    told = dict.fromkeys(excerpt(text, LIMIT) for text in (*messages, *app.unhealthy) if text)
+    answers = [_state(app), *list(told)[:4]]
+    return tuple(Evidence("argocd", asked, now, answer, outcome) for answer in answers)
+
+
+def _state(app: Application) -> str:
+    operation = app.operation
+    parts = [
+        f"{app.sync or 'not compared'} at {commit(app.revision)}",
+        f"{app.health or 'no health'} since {at(app.health_since)}",
+        f"last sync {operation.phase} for {commit(operation.revision)}" if operation else "never synced",
+        f"compared at {at(app.reconciled)}",
+        f"pods run {', '.join(app.images) or 'no image'}",
+    ]
+    return excerpt("; ".join(parts), LIMIT)

@@ -1,0 +1,35 @@
+"""Puts recorded objects before the production judges: `judge(product, objects, claim, now)` for a replay."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.adapters.argocd.judge import judge as judge_argocd
+from bot.core.verdict import Claim
+
+
+def judge(product: str, objects: Sequence[Mapping[str, Any]], claim: Mapping[str, Any], now: datetime) -> str:
+    """The outcome as a word. Products without a judge yet are inconclusive."""
+    if product != "argocd":
+        return "inconclusive"
+    kind, _, name = claim["object"].partition("/")
+    documents = [
+        item for item in objects if item.get("kind") != kind or item.get("metadata", {}).get("name") == name
+    ]
+    return judge_argocd(documents, claim_of(claim), now).outcome.value
+
+
+def claim_of(recorded: Mapping[str, Any]) -> Claim:
+    """The claim of an expectation in the bot's own words."""
+    return Claim(
+        commit=recorded["commit"],
+        image=recorded["image"],
+        merged_at=datetime.fromisoformat(recorded["since_utc"]),
+        settle=timedelta(seconds=recorded["settle"]),
+        deadline=timedelta(seconds=recorded["deadline"]),
+        revert=bool(recorded.get("revert", False)),
+        contains=tuple(recorded.get("contains", ())),
+        later=tuple(recorded.get("later", ())),
+        repository_url=recorded.get("repo"),
+        deployment=(recorded.get("deployment") or {}).get("name"),
+    )
