@@ -99,6 +99,12 @@ def test_an_event_that_concerns_no_target_is_taken_and_wakes_nobody(
     assert web.queue.names == []
 
 
+def test_the_echo_of_a_tag_that_the_bot_wrote_wakes_nobody(web: Web, client: FlaskClient) -> None:
+    web.catalogue = catalogue(target(FRAUD, when=Stage("Production")))
+    own = {"name": "fraud-detector", "version": "7", "key": f"gitops-bot.{FRAUD}.state", "value": "live"}
+    assert from_mlflow(client, mlflow_body("model_version_tag", "set", **own)).json == {"woken": []}
+
+
 def test_either_of_two_secrets_is_good_while_one_is_rotated(client: FlaskClient) -> None:
     assert from_mlflow(client, mlflow_body(), secret="the next one").status_code == 202
 
@@ -454,6 +460,13 @@ def test_a_target_that_left_the_file_keeps_its_page_and_unknown_ones_have_none(
     assert "no longer in promotions.yaml" in client.get("/targets/gone/production").text
     assert "gone/production" not in client.get("/").text
     assert client.get("/targets/never/heard").status_code == 404
+
+
+def test_pages_say_it_when_nobody_looks_at_targets_any_more(web: Web, client: FlaskClient) -> None:
+    assert "Nothing is being looked at" not in client.get("/").text
+    web.alive = False
+    assert "Nothing is being looked at" in client.get("/").text
+    assert "Nothing is being looked at" in client.get(f"/targets/{FRAUD}").text
 
 
 def test_pages_say_it_when_the_journal_is_down(web: Web, client: FlaskClient) -> None:
