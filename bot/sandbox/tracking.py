@@ -16,8 +16,9 @@ from bot.sandbox.serving import free_port
 
 _HOST = "127.0.0.1"
 _SERVER = "mlflow.server.fastapi_app:app"
-_OPTIONS = ("--workers", "1", "--no-access-log", "--log-level", "warning")
+_OPTIONS = ("--workers", "1", "--no-access-log", "--log-level", "info")
 _FIRST_START = 90.0
+_LISTENS = "Uvicorn running on"
 _LOG_SHOWN = 2000
 
 
@@ -38,6 +39,10 @@ class TrackingServer:
         self.log = folder / "server.log"
         self._python = python
         self._process: Any = None
+        self._said_before = 0
+        # A proxy that the environment names does not lead to our own loopback.
+        self._session = requests.Session()
+        self._session.trust_env = False
 
     def start(self, timeout: float = _FIRST_START) -> "TrackingServer":
         """Start the server and wait until it serves its registry; RuntimeError with its log when it does not."""
@@ -47,6 +52,7 @@ class TrackingServer:
     def launch(self) -> "TrackingServer":
         """Start the process without waiting, so that other work can go on meanwhile."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._said_before = self.log.stat().st_size if self.log.exists() else 0
         self._process = spawn(
             [self._python, "-m", "uvicorn", *_OPTIONS, "--host", _HOST, "--port", str(self.port), _SERVER],
             log=self.log,
@@ -62,12 +68,14 @@ class TrackingServer:
             if self._answers():
                 return self
             time.sleep(0.1)
-        said = self.log.read_text(errors="replace")[-_LOG_SHOWN:]
         self.stop()
-        raise RuntimeError(f"the MLflow server did not start within {timeout:.0f} s; it said:\n{said}")
+        raise RuntimeError(
+            f"MLflow did not start within {timeout:.0f} s; it said:\n{self._said()[-_LOG_SHOWN:]}"
+        )
 
     def stop(self) -> None:
         """End the server; done already is done."""
+        self._session.close()
         if self._process is not None:
             end(self._process)
             self._process = None
@@ -78,7 +86,7 @@ class TrackingServer:
         The receiver's host must resolve already: MLflow checks it here and again before every delivery.
         """
         wanted = [dict(zip(("entity", "action"), event.upper().split("."), strict=True)) for event in events]
-        answer = requests.post(
+        answer = self._session.post(
             f"{self.url}/api/2.0/mlflow/webhooks",
             json={"name": name, "url": url, "secret": secret, "events": wanted},
             timeout=30,
@@ -93,13 +101,19 @@ class TrackingServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _said(self) -> str:
+        return self.log.read_bytes()[self._said_before :].decode("utf-8", "replace")
+
     def _answers(self) -> bool:
+        # Another program may have taken the port since it was free; what answers there must be this one.
+        if _LISTENS not in self._said():
+            return False
         try:
-            health = requests.get(f"{self.url}/health", timeout=5)
+            health = self._session.get(f"{self.url}/health", timeout=5)
             if health.text != "OK":
                 return False
             search = f"{self.url}/api/2.0/mlflow/registered-models/search"
-            return requests.get(search, timeout=60).ok
+            return self._session.get(search, timeout=60).ok
         except requests.RequestException:
             return False
 

@@ -187,9 +187,13 @@ def test_hostile_names_and_tags_are_taken_literally(
     register(client, name, 3)
     client.set_registered_model_alias(name, "champion", "1")
     client.set_model_version_tag(name, "1", KEY, hostile)
-    # What a pattern would match, too: neither is the tag that was asked for.
+    # What a pattern would match, too: none of these is the tag that was asked for.
     client.set_model_version_tag(name, "2", KEY, re.sub(r"\W", "x", hostile) + "x")
     client.set_model_version_tag(name, "3", f"{KEY}x", hostile)
+    sibling = re.sub(r"['\"\\`;\n\t]", "x", name)
+    if sibling != name:
+        register(client, sibling, 2)
+        client.set_model_version_tag(sibling, "2", KEY, hostile)
     by_tag = registry.wanted(name, Tag(KEY, hostile))
     assert found(by_tag) == "1"
     assert by_tag == registry.wanted(name, Alias("champion")) == registry.version(name, "1")

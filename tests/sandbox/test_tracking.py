@@ -46,6 +46,16 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
         TrackingServer(tmp_path, python="/usr/bin/python3").start(timeout=30)
 
 
+def test_another_program_on_the_port_is_not_taken_for_the_server(
+    tmp_path: Path, tracking: TrackingServer
+) -> None:
+    slow = tmp_path / "python"
+    slow.write_text("#!/bin/sh\necho still importing\nexec sleep 60\n")
+    slow.chmod(0o755)
+    with pytest.raises(RuntimeError, match="still importing"):
+        TrackingServer(tmp_path, port=tracking.port, python=str(slow)).start(timeout=1)
+
+
 def test_a_webhook_that_mlflow_does_not_take_is_an_error(tracking: TrackingServer) -> None:
     with pytest.raises(RuntimeError, match="scheme"):
         tracking.create_webhook("ftp://127.0.0.1:9/", "s", ["model_version.created"])

@@ -163,6 +163,15 @@ def test_a_timestamp_that_is_none_is_refused(seconds: str) -> None:
         ONE.verify(headers={**ONE.headers, TIMESTAMP: seconds})
 
 
+@pytest.mark.parametrize("seconds", ["0", "99999999999", "9" * 40])
+def test_a_timestamp_that_no_clock_shows_is_refused_even_when_it_is_signed(seconds: str) -> None:
+    content = b".".join((b"id", seconds.encode(), b"{}"))
+    signature = base64.b64encode(hmac.digest(b"secret", content, hashlib.sha256)).decode()
+    headers = {DELIVERY_ID: "id", TIMESTAMP: seconds, SIGNATURE: f"v1,{signature}"}
+    with pytest.raises(BadSignature):
+        verify(["secret"], headers, b"{}", ONE.sent_at)
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.dictionaries(st.sampled_from([DELIVERY_ID, TIMESTAMP, SIGNATURE, "Host"]), st.text()), st.binary())
 def test_no_header_and_no_body_makes_verify_crash(headers: dict[str, str], body: bytes) -> None:
