@@ -61,7 +61,7 @@ class GitHubActions:
         with translated(f"looking for runs of {_named(workflow)}"):
             run = self._listed(workflow, correlation)
             if known is not None and known.run is not None and (run is None or run.id < known.run):
-                run = self._client.repository(workflow.repository).get_workflow_run(known.run)
+                run = self._by_id(workflow, known.run) or run
             if run is not None:
                 return _build(run, correlation)
             return self._unseen(workflow, correlation, known) if known is not None else None
@@ -87,6 +87,14 @@ class GitHubActions:
         runs = self._workflow(workflow).get_runs(event="workflow_dispatch", created=f">={since}")
         return next((run for run in runs if correlation in (run.display_title or "")), None)
 
+    def _by_id(self, workflow: Workflow, number: int) -> WorkflowRun | None:
+        try:
+            return self._client.repository(workflow.repository).get_workflow_run(number).complete()
+        except GithubException as error:
+            if error.status != 404:
+                raise
+            return None
+
     def _unseen(self, workflow: Workflow, correlation: str, known: _Dispatched) -> Build | None:
         """What to say of a dispatch whose run is nowhere to be seen."""
         if self._clock() - known.at < LAG:
@@ -94,7 +102,7 @@ class GitHubActions:
                 raise Retryable(f"GitHub has not said whether it started {_named(workflow)}", LAG / 8)
             url = f"{self._client.repository(workflow.repository).html_url}/actions/workflows/{workflow.file}"
             return Build("", correlation, BuildState.RUNNING, url, started_at=known.at)
-        if not known.certain:
+        if known.run is not None or not known.certain:  # deleted since, or never started
             return None
         raise Refused(
             f"GitHub took the dispatch of {_named(workflow)}, but no run of it shows the correlation id: give the"

@@ -5,7 +5,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, ItemsView, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from github.Auth import Auth
@@ -91,6 +91,16 @@ class _Transport(Requester):
     """A Requester of PyGithub's whose every JSON request has an exchange of its own."""
 
     send: Callable[..., _Answer]
+
+    def requestJsonAndCheck(  # noqa: N802 -- PyGithub's name
+        self, verb: str, url: str, *args: Any, **keywords: Any
+    ) -> tuple[dict[str, Any], Any]:
+        # Documents name their own addresses. Only the path of those counts, so that the token goes nowhere else, and
+        # a GitHub that is reached under another name than its own works.
+        if not url.startswith("/"):
+            own, named = urlsplit(self.base_url), urlsplit(url)
+            url = urlunsplit(("", "", named.path.removeprefix(own.path), named.query, ""))
+        return super().requestJsonAndCheck(verb, url, *args, **keywords)
 
     def requestJson(  # noqa: N802 -- PyGithub's name
         self,

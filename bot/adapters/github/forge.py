@@ -1,6 +1,5 @@
 """The port `Forge` on GitHub: pull requests, comments, labels and commit statuses of one manifests repo."""
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,12 +11,11 @@ from github.PullRequest import PullRequest
 
 from bot.adapters.github.client import Client
 from bot.adapters.github.errors import sentence, translated
+from bot.adapters.github.opening import Home, ask, opened, pulls_from
 from bot.adapters.github.pulls import login, proposal, statuses, with_mergeability
 from bot.core.model import Proof, ProofState, Proposal, ProposalState
-from bot.core.names import LABEL_RELEASED, LABEL_REVERT, PREFIX, parse_branch, status_context
+from bot.core.names import LABEL_RELEASED, LABEL_REVERT, PREFIX, status_context
 from bot.ports import Refused, Retryable
-
-log = logging.getLogger(__name__)
 
 # GitHub's limits, in characters.
 _TITLE, _BODY, _DESCRIPTION = 256, 65_536, 140
@@ -50,7 +48,7 @@ class GitHubForge:
         self._client = Client(token, api_url, timeout)
         self._repository = self._client.repository(repository)
         self._name = repository
-        self._base_branch = base_branch
+        self._home = Home(self._repository, repository, base_branch)
         self._login = login
         self._merge_method = merge_method
         self._labels: set[str] = set()
@@ -66,13 +64,13 @@ class GitHubForge:
     def open_proposals(self) -> Sequence[Proposal]:
         """Every open pull request into the base branch whose head is a branch of the bot's, in the same repository."""
         with translated(f"listing the pull requests of {self._name}"):
-            pulls = self._repository.get_pulls(state="open", base=self._base_branch)
+            pulls = self._repository.get_pulls(state="open", base=self._home.base_branch)
             return tuple(found for pull in pulls if (found := proposal(pull)) is not None)
 
     def newest(self, branch: str) -> Proposal | None:
         """The newest pull request from this branch with everything that GitHub knows of it."""
         with translated(f"looking for the pull request of {branch} in {self._name}"):
-            number = max((pull.number for pull in self._of(branch, "all")), default=None)
+            number = max((pull.number for pull in pulls_from(self._home, branch, "all")), default=None)
             return self._in_full(self._repository.get_pull(number)) if number is not None else None
 
     def brought(self, commit: str) -> Proposal | None:
@@ -83,7 +81,7 @@ class GitHubForge:
         """
         with translated(f"looking for the pull request of commit {commit[:12]} in {self._name}"):
             pulls = self._repository.get_commit(commit).get_pulls()
-            found = [proposal(pull) for pull in pulls if pull.base.ref == self._base_branch]
+            found = [proposal(pull) for pull in pulls if pull.base.ref == self._home.base_branch]
         merged = [one for one in found if one is not None and one.state is ProposalState.MERGED]
         return max(merged, key=lambda one: (one.merge_commit == commit, one.number), default=None)
 
@@ -96,10 +94,10 @@ class GitHubForge:
         """
         title, body, labels = shortened(title, _TITLE), shortened(body, _BODY), list(labels)
         with translated(f"opening a pull request for {branch} in {self._name}"):
-            pull = self._adopted(branch, title, body) or self._created(branch, title, body)
+            pull = opened(self._home, branch, title, body)
             missing = set(labels) - {label.name for label in pull.labels}
             if missing:
-                self._ask(pull, reviewers)
+                ask(pull, reviewers)
                 self._add_labels(pull.number, sorted(missing))
             found = proposal(pull)
         if found is None:
@@ -171,14 +169,6 @@ class GitHubForge:
                 _STATUS[proof.state], description=description, context=status_context(target), **options
             )
 
-    def _of(self, branch: str, state: str) -> list[PullRequest]:
-        """The pull requests from this branch of this very repository; hundreds of them are not expected."""
-        if parse_branch(branch) is None:
-            raise Refused(f"{branch} is not a branch of the bot's")
-        owner = self._name.partition("/")[0]
-        pulls = self._repository.get_pulls(state=state, base=self._base_branch, head=f"{owner}:{branch}")
-        return [pull for pull in pulls if proposal(pull) is not None and pull.head.ref == branch]
-
     def _in_full(self, pull: PullRequest) -> Proposal | None:
         found = proposal(pull)
         if found is None:
@@ -201,36 +191,6 @@ class GitHubForge:
 
     def _is_mine(self, comment: IssueComment, hidden: str) -> bool:
         return comment.body.startswith(hidden) and self._is_me(login(comment.user))
-
-    def _adopted(self, branch: str, title: str, body: str) -> PullRequest | None:
-        pull = max(self._of(branch, "open"), key=lambda one: one.number, default=None)
-        if pull is not None and (pull.title, pull.body or "") != (title, body):
-            pull.edit(title=title, body=body)
-        return pull
-
-    def _created(self, branch: str, title: str, body: str) -> PullRequest:
-        try:
-            return self._repository.create_pull(self._base_branch, branch, title=title, body=body)
-        except GithubException as error:
-            said = sentence(error)
-            if error.status != 422:
-                raise
-            if "already exists" in said and (pull := self._adopted(branch, title, body)) is not None:
-                return pull
-            if "head invalid" in said:
-                raise Retryable(f"GitHub does not see the branch {branch} yet") from error
-            raise
-
-    def _ask(self, pull: PullRequest, reviewers: Iterable[str]) -> None:
-        """Request reviews, of a team for `org/team`. One by one, as a single wrong name has GitHub refuse them all."""
-        for name in reviewers:
-            team = name.partition("/")[2]
-            try:
-                pull.create_review_request(**({"team_reviewers": [team]} if team else {"reviewers": [name]}))
-            except GithubException as error:
-                if error.status not in {403, 404, 422}:
-                    raise
-                log.warning("%s cannot be asked to review #%d: %s", name, pull.number, sentence(error))
 
     def _add_labels(self, number: int, names: Sequence[str]) -> None:
         for name in names:
