@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.manifests import pins, proof, quoting, scalars, tree
-from bot.adapters.manifests.changes import Replace
+from bot.adapters.manifests.changes import Insert, Remove, Replace
 from bot.core.model import Alias, ContainerPin, KustomizePin, PinValue, Target
 from bot.ports import Refused
 
@@ -246,6 +246,25 @@ def test_the_proof_refuses_an_edit_that_changes_more_than_the_pin() -> None:
     ):
         with pytest.raises(Refused, match=r"a\.yaml"):
             proof.prove(old, tree.read("a.yaml", wrong), [Replace(node, "z")])
+
+
+def test_the_proof_refuses_an_alias_that_became_a_copy() -> None:
+    old = tree.read("a.yaml", b"a: &x y\nb: *x\nc: d\n")
+    node = tree.value_of(old.roots[0], "c")
+    proof.prove(old, tree.read("a.yaml", b"a: &x y\nb: *x\nc: z\n"), [Replace(node, "z")])
+    with pytest.raises(Refused, match=r"a\.yaml"):
+        proof.prove(old, tree.read("a.yaml", b"a: &x y\nb: y\nc: z\n"), [Replace(node, "z")])
+
+
+@pytest.mark.parametrize(
+    "wrong", ["a: x\n", "a: x\nc: z\nb: w\n", "a: x\nb: z\n", "a: x\nb: w\nd: 1\n", "b: w\n", "[a, b]\n"]
+)
+def test_the_proof_refuses_a_pair_that_is_not_where_and_what_it_should_be(wrong: str) -> None:
+    old = tree.read("a.yaml", b"a: x\nc: z\n")
+    changes = [Insert(old.roots[0], "a", "b", "w"), Remove(old.roots[0], "c")]
+    proof.prove(old, tree.read("a.yaml", b"a: x\nb: w\n"), changes)
+    with pytest.raises(Refused, match=r"a\.yaml"):
+        proof.prove(old, tree.read("a.yaml", wrong.encode()), changes)
 
 
 def test_a_value_that_its_explicit_tag_makes_no_string_is_refused() -> None:

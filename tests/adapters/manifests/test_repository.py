@@ -243,9 +243,11 @@ class ManifestsContract:
         commit = write(manifests)
         remote.git("fetch", "-q", str(remote.bare), BRANCH)
         remote.git("merge", "-q", "--no-ff", "-m", MESSAGE, commit)
-        merged = remote.commit({"README.md": "later\n"})
-        assert manifests.fetch() == merged
+        merge = remote.git("rev-parse", "HEAD")
+        head = remote.commit({"README.md": "later\n"})
+        assert manifests.fetch() == head
         pinned = manifests.pinned(PRODUCTION)
+        assert (pinned.commit, pinned.later) == (merge, (head,))
         assert pinned.before == PinValue("v6", None, IMAGE)
         assert pinned.trailers["GitOps-Bot-Version"] == "7"
         name = revert_branch(PRODUCTION.name, "7", 1)
@@ -299,6 +301,30 @@ def test_the_commit_of_a_pin_that_changed_long_ago_is_found_in_few_requests(
     pinned = manifests.pinned(PRODUCTION)
     assert (pinned.commit, len(pinned.later)) == (made, 60)
     assert len(remote.requests) - before <= 2 * 3
+
+
+def test_a_pin_that_was_merged_is_from_the_merge_and_not_from_the_commits_within(
+    manifests: GitManifests, remote: Remote
+) -> None:
+    remote.git("checkout", "-q", "-b", "side")
+    remote.commit({APP: ENTRY.replace("v6", "v8")}, branch="side")
+    remote.commit({APP: ENTRY.replace("v6", "v7")}, branch="side")
+    remote.git("checkout", "-q", "main")
+    remote.git("merge", "-q", "--no-ff", "-m", "Merge side", "side")
+    remote.git("push", "-q", str(remote.bare), "main")
+    head = manifests.fetch()
+    pinned = manifests.pinned(PRODUCTION)
+    assert (pinned.commit, pinned.before, pinned.later) == (head, PinValue("v6", None, IMAGE), ())
+
+
+def test_a_remote_that_knows_no_partial_clones_serves_too(manifests: GitManifests, remote: Remote) -> None:
+    for key in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
+        remote.git("config", "--unset", key, at=remote.bare)
+    manifests.fetch()
+    remote.commit({APP: "# more\n" + ENTRY})
+    manifests.fetch()
+    assert remote.head(BRANCH) is None
+    assert write(manifests) == remote.head(BRANCH)
 
 
 def test_a_pin_that_came_back_is_from_the_commit_that_brought_it_back(
