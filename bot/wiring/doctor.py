@@ -37,7 +37,7 @@ def _asked(what: str, question: Callable[[], str], fix: str) -> Finding:
     except Refused as refused:
         return Finding(what, False, str(refused), fix)
     except Retryable as retryable:
-        return Finding(what, None, f"no answer: {retryable}", fix)
+        return Finding(what, False, f"no answer: {retryable}", fix)
 
 
 def _machine(bot: "Bot") -> Iterator[Finding]:

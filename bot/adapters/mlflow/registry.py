@@ -79,6 +79,14 @@ class MlflowRegistry:
                     tag = ModelVersionTag(key, value[:_LONGEST_TAG])
                     self._mlflow.models.set_model_version_tag(model, version, tag)
 
+    def set_alias(self, model: str, version: str, alias: str) -> None:
+        """Promote: have this version hold the alias. `Refused` when model or version are not there."""
+        try:
+            with self._mlflow.asking():
+                self._mlflow.models.set_registered_model_alias(model, alias, version)
+        except Gone as gone:
+            raise Refused(f"MLflow has no version {version} of {model}") from gone
+
     def _find(self, model: str, when: Selector) -> Any:
         match when:
             case Alias(name):

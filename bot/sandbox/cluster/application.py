@@ -32,7 +32,7 @@ class Application:
     """One Application with its one Deployment. `tick` is called again and again by one thread; readers take copies."""
 
     def __init__(
-        self, name: str, *, source: dict[str, str], namespace: str, project: str, automated: bool, repo: Repo, workload: Workload, limits: tuple[float, float]
+        self, name: str, *, source: dict[str, str], namespace: str, project: str, automated: bool, repo: Repo, workload: Workload, limits: Callable[[], tuple[float, float]]
     ) -> None:  # fmt: skip
         """Not yet compared with git."""
         self.name, self.workload = name, workload
@@ -156,7 +156,7 @@ class Application:
     def _apply(self, wanted: list[Document]) -> None:
         for document in wanted:
             if document.get("kind") == "Deployment":
-                ready, deadline = self._limits
+                ready, deadline = self._limits()
                 self.workload.apply(spec_of(document, min_ready=ready, deadline=deadline))
         self._applied = wanted
 

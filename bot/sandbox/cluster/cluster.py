@@ -44,7 +44,7 @@ class Cluster:
         self.folder, self.git_url = folder, git_url
         self._repo = Repo(folder / "manifests.git", git_url, git_token)
         self._credentials, self._poll = credentials, poll
-        self._limits = (min_ready, progress_deadline)
+        self._min_ready, self.progress_deadline = min_ready, progress_deadline
         self.applications: dict[str, Application] = {}
         self._pulled: dict[str, Unpacked] = {}
         self._stopping = threading.Event()
@@ -60,7 +60,7 @@ class Cluster:
         workload = Workload(name, self._pull, self.folder / name)
         application = Application(
             name, source=source, namespace=namespace, project=project, automated=automated, repo=self._repo,
-            workload=workload, limits=self._limits,
+            workload=workload, limits=lambda: (self._min_ready, self.progress_deadline),
         )  # fmt: skip
         self.applications[name] = application
         return application
