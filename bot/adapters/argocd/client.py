@@ -102,7 +102,7 @@ class ArgoCDCluster:
             raise _NoAnswerInTime(f"does not answer within {self._timeout:g} s") from None
         except requests.exceptions.SSLError:
             raise Refused(f"the certificate of {_shown(self._url)} is not trusted") from None
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, OSError, ValueError) as error:
             # The text of these may repeat headers and addresses; the kind says enough.
             raise Retryable(f"{_shown(self._url)} cannot be reached ({type(error).__name__})") from None
 
