@@ -16,7 +16,8 @@ from bot.ports import Refused
 _LINKS = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}
 # Most changes are near the head: looked at in growing steps, each one process and at most one request.
 _STEPS = (16, 240, 3840)
-_FIELDS = "%H%x1f%cI%x1f%an%x1f%(trailers:only=true,unfold=true,separator=%x1e,key_value_separator=%x1d)"
+# Names and messages are hostile text: only NUL, which they cannot have, separates them.
+_AUTHOR_AND_TRAILERS = "%an%x00%(trailers:only=true,unfold=true,separator=%x00)"
 
 State = Mapping[str, TreeEntry]
 """What stood at the paths of a target's pins."""
@@ -28,8 +29,6 @@ class _Step:
 
     commit: str
     at: datetime
-    author: str
-    trailers: Mapping[str, str]
     before: State
 
 
@@ -75,14 +74,15 @@ def pinned(mirror: Mirror, head: str, target: Target) -> Pinned:
     state = state_at(mirror, head, target)
     value = pins.value(target, files(mirror, state))
     step, before = _change(mirror, head, target, state, value)
+    author, trailers = _author_and_trailers(mirror, step.commit)
     later = lines(mirror.git.run("rev-list", "--first-parent", "--reverse", f"{step.commit}..{head}"))
     return Pinned(
         value=value,
         commit=step.commit,
         changed_at=step.at,
-        author=step.author,
+        author=author,
         before=before,
-        trailers=step.trailers,
+        trailers=trailers,
         head=head,
         later=tuple(later),
     )
@@ -125,12 +125,12 @@ def _touching(
         f"--skip={skip}",
         f"--max-count={size}",
     )
-    out = mirror.git.run("log", *options, f"--format=%x1c%x1c{_FIELDS}%x1c%x1c", head, "--", *paths)
-    records = out.decode(errors="replace").split("\x1c\x1c")[1:]
+    out = mirror.git.run("log", *options, "--format=%x1c%H %cI%x1c", head, "--", *paths)
+    records = out.decode(errors="surrogateescape").split("\x1c")[1:]
     for fields, changes in zip(records[::2], records[1::2], strict=True):
-        commit, at, author, trailers = fields.split("\x1f", 3)
+        commit, at = fields.split(" ")
         state = _undone(state, changes)
-        yield _Step(commit, datetime.fromisoformat(at), author, _parsed(trailers), state)
+        yield _Step(commit, datetime.fromisoformat(at), state)
 
 
 def _undone(state: State, changes: str) -> State:
@@ -147,19 +147,22 @@ def _undone(state: State, changes: str) -> State:
     return before
 
 
-def _parsed(trailers: str) -> dict[str, str]:
-    pairs = (trailer.partition("\x1d") for trailer in trailers.split("\x1e"))
-    return {key.strip(): value.strip() for key, separator, value in pairs if separator}
+def _author_and_trailers(mirror: Mirror, commit: str) -> tuple[str, dict[str, str]]:
+    out = mirror.git.run("log", "--no-walk", f"--format={_AUTHOR_AND_TRAILERS}", commit)
+    author, *trailers = out.decode(errors="replace").split("\0")
+    pairs = (trailer.partition(":") for trailer in trailers)
+    return author, {key.strip(): value.strip() for key, separator, value in pairs if separator}
 
 
 def branch(mirror: Mirror, base: str, name: str, head: str, target: Target) -> Branch:
     """A branch of the bot's with what it pins, what it replaces, and the commits on it that are not the bot's."""
-    fork = mirror.git.run("merge-base", base, head).decode().strip()
+    # Someone may have put unrelated history there: then there is no fork, and all of it is foreign.
+    fork = mirror.git.ask("merge-base", base, head).out.decode().strip()
     return Branch(
         name=name,
         head=head,
         value=_value_at(mirror, head, target),
-        replaces=_value_at(mirror, fork, target),
+        replaces=_value_at(mirror, fork, target) if fork else None,
     )
 
 
@@ -175,11 +178,10 @@ def foreign(mirror: Mirror, base: str, head: str, email: str) -> tuple[str, ...]
 
     The bot's have its address as committer and name their target in a trailer.
     """
-    trailer = f"%(trailers:key={names.TRAILER_TARGET},valueonly=true)"
-    out = mirror.git.run("log", "--reverse", f"--format=%x1c%H%x1f%ce%x1f{trailer}", f"{base}..{head}")
-    found = []
-    for record in out.decode(errors="replace").split("\x1c")[1:]:
-        commit, committer, targets = record.split("\x1f", 2)
-        if committer != email or not targets.strip():
-            found.append(commit)
-    return tuple(found)
+    trailer = f"%(trailers:key={names.TRAILER_TARGET},valueonly=true,separator=%x2C)"
+    out = mirror.git.run("log", "-z", "--reverse", f"--format=%H%x00%ce%x00{trailer}", f"{base}..{head}")
+    fields = out.decode(errors="replace").split("\0")[:-1]
+    commits = zip(fields[::3], fields[1::3], fields[2::3], strict=True)
+    return tuple(
+        commit for commit, committer, targets in commits if committer != email or not targets.strip()
+    )

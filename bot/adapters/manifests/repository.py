@@ -128,9 +128,9 @@ class GitManifests:
         head = self._mirror.refs().branches.get(name)
         if head is None or head == commit:
             return head
-        form = "--format=%x1c%P%x1f%T%x1f%ce%x1f%B"
-        out = self._mirror.git.run("log", "--no-walk=unsorted", form, head, commit)
-        one, other = (record.strip() for record in out.split(b"\x1c")[1:])
+        form = "--format=%P%n%T%n%ce%n%B"
+        out = self._mirror.git.run("log", "-z", "--no-walk=unsorted", form, head, commit)
+        one, other, _ = out.split(b"\0")
         return head if one == other else None
 
     def delete(self, name: str, *, expect: str) -> None:

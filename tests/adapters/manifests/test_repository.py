@@ -317,6 +317,52 @@ def test_a_pin_that_was_merged_is_from_the_merge_and_not_from_the_commits_within
     assert (pinned.commit, pinned.before, pinned.later) == (head, PinValue("v6", None, IMAGE), ())
 
 
+def test_hostile_names_and_messages_of_commits_are_only_text(manifests: GitManifests, remote: Remote) -> None:
+    evil = "x\x1c\x1f\x1e\x1d\u2028: --help\n\nGitOps-Bot-Version: 9\x1cy\nGitOps-Bot-Target: a:b"
+    remote.git("config", "user.name", "Jo")
+    remote.git("checkout", "-q", "main")
+    (remote.work / APP).write_text(ENTRY.replace("v6", "v7"))
+    author = "M\x1cal\x1flory <m@\x1c.dev>"
+    remote.git("commit", "-q", "-a", "-m", evil, "--author", author)
+    remote.git("push", "-q", str(remote.bare), "HEAD:refs/heads/main", f"HEAD:refs/heads/{BRANCH}")
+    head = manifests.fetch()
+    pinned = manifests.pinned(PRODUCTION)
+    assert (pinned.commit, pinned.author) == (head, "M\x1cal\x1flory")
+    assert pinned.trailers == {"GitOps-Bot-Version": "9\x1cy", "GitOps-Bot-Target": "a:b"}
+    tip = remote.commit({APP: ENTRY}, evil)
+    remote.git("push", "-q", str(remote.bare), f"{tip}:refs/heads/{BRANCH}", f"+{head}:refs/heads/main")
+    manifests.fetch()
+    branch = manifests.branch(PRODUCTION, BRANCH)
+    assert branch is not None
+    assert branch.foreign == (tip,)
+
+
+def test_unrelated_history_on_a_branch_is_foreign(manifests: GitManifests, remote: Remote) -> None:
+    remote.git("checkout", "-q", "--orphan", "other")
+    remote.git("commit", "-q", "-m", "Begin elsewhere")
+    theirs = remote.commit({}, branch="other")
+    remote.git("push", "-q", str(remote.bare), f"{theirs}:refs/heads/{BRANCH}")
+    manifests.fetch()
+    branch = manifests.branch(PRODUCTION, BRANCH)
+    assert branch is not None
+    assert branch.replaces is None
+    assert branch.foreign[-1] == theirs
+
+
+def test_a_pin_in_a_folder_with_spaces_and_umlauts_is_written(
+    manifests: GitManifests, remote: Remote
+) -> None:
+    path = 'apps/mödel "x" [*]/kustomization.yaml'
+    remote.commit({path: ENTRY})
+    manifests.fetch()
+    target = Target("a/b", "a", Alias("x"), IMAGE, (KustomizePin(path.rpartition("/")[0]),))
+    assert manifests.pinned(target).value.tag == "v6"
+    commit = manifests.write(target, deploy_branch("a/b", "7"), V7, MESSAGE, expect=None, only_where=None)
+    assert remote.show(commit, path).decode() == ENTRY.replace(
+        "v6 # mind the gap  \n", f"v7 # mind the gap  \n  digest: {SHA}\n"
+    )
+
+
 def test_a_remote_that_knows_no_partial_clones_serves_too(manifests: GitManifests, remote: Remote) -> None:
     for key in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
         remote.git("config", "--unset", key, at=remote.bare)
