@@ -195,11 +195,10 @@ def test_a_redelivery_of_github_wakes_again_and_is_stored_once(web: Web, client:
 
 
 def test_a_github_delivery_without_an_id_is_known_by_its_body(web: Web, client: FlaskClient) -> None:
-    body = github_body()
-    headers = {k: v for k, v in github_headers("ping", body).items() if k != "X-GitHub-Delivery"}
-    for _ in range(2):
+    for body in (github_body(), github_body(), github_body(zen="Anything added dilutes everything else.")):
+        headers = {k: v for k, v in github_headers("ping", body).items() if k != "X-GitHub-Delivery"}
         assert client.post("/webhook/github", data=body, headers=headers).status_code == 202
-    assert len(web.journal.deliveries()) == 1
+    assert len(web.journal.deliveries()) == 2
 
 
 def test_a_wrong_signature_of_github_is_refused(web: Web, client: FlaskClient) -> None:
@@ -316,6 +315,7 @@ def test_metrics_tell_passes_webhooks_targets_and_queue(web: Web, client: FlaskC
 
 
 def test_words_of_strangers_never_become_labels(web: Web, client: FlaskClient) -> None:
+    web.catalogue = catalogue(target(FRAUD), target("evil evil/x"))
     web.metrics.passed(Entry(FRAUD, NOW, "evil\n", "b", outcome='"} 1'))
     web.metrics.webhook("evil", "evil")
     from_mlflow(client, mlflow_body(name="evil", alias="evil", version="1"))
