@@ -124,10 +124,8 @@ class Connection:
             raise self._meaning(problem) from problem
 
     def _meaning(self, problem: Any) -> Exception:
-        from mlflow.exceptions import RestException
-
         said = " ".join(str(problem).split())[:300]
-        if isinstance(problem, RestException) and problem.error_code == "RESOURCE_DOES_NOT_EXIST":
+        if problem.error_code == "RESOURCE_DOES_NOT_EXIST":
             return Gone(said)
         if problem.error_code in _DENIED:
             return self._denied(said)
