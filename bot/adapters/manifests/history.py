@@ -1,5 +1,6 @@
 """Read pins at a commit, and which commit made them say what they say."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from bot.core.model import Branch, Pinned, PinValue, Target
 from bot.ports import Refused
 
 _LINKS = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}
-# Most changes are near the head: looked at in growing steps, each one process and at most one request.
-_STEPS = (16, 240, 3840)
+# The newest change of the file is mostly that of the pin: looked at in growing steps, since git walks as far as asked.
+# Each step is one process and at most one request.
+_STEPS = (1, 15, 240, 3840)
 # Names and messages are hostile text: only NUL, which they cannot have, separates them.
 _AUTHOR_AND_TRAILERS = "%an%x00%(trailers:only=true,unfold=true,separator=%x00)"
 
@@ -86,6 +88,25 @@ def pinned(mirror: Mirror, head: str, target: Target) -> Pinned:
         head=head,
         later=tuple(later),
     )
+
+
+def still_pinned(mirror: Mirror, head: str, target: Target, known: Pinned) -> Pinned | None:
+    """What is known from an earlier head, carried on to `head`; None when a commit since then touched a pin's file.
+
+    It costs what happened since, where `pinned` may walk the whole history of a file that seldom changes.
+    """
+    since = f"{known.head}..{head}"
+    out = mirror.git.run("rev-list", "--first-parent", "--reverse", "--parents", since).decode()
+    commits = [line.split(" ") for line in out.splitlines()]
+    if not commits or len(commits[0]) < 2 or commits[0][1] != known.head:
+        return None
+    touched = mirror.git.run(
+        "rev-list", "--first-parent", "--max-count=1", since, "--", *pins.paths(target.pins)
+    )
+    if touched:
+        return None
+    later = (*known.later, *(commit for commit, *_ in commits))
+    return dataclasses.replace(known, head=head, later=later)
 
 
 def _change(

@@ -42,6 +42,7 @@ class GitManifests:
         self._identity = Identity(*identity)
         self._clock = clock
         self._known: dict[Hashable, object] = {}
+        self._newest: dict[Target, Pinned] = {}
 
     def fetch(self) -> str:
         """Bring the mirror up to date and return the head of the base branch."""
@@ -63,7 +64,14 @@ class GitManifests:
     def pinned(self, target: Target) -> Pinned:
         """What the pins of a target say on the base branch, and which commit made it so. `Refused` when ambiguous."""
         head = self._mirror.refs().base
-        return self._once((head, target), lambda: history.pinned(self._mirror, head, target))
+        return self._once((head, target), lambda: self._pinned(head, target))
+
+    def _pinned(self, head: str, target: Target) -> Pinned:
+        known = self._newest.get(target)
+        pinned = history.still_pinned(self._mirror, head, target, known) if known else None
+        pinned = pinned or history.pinned(self._mirror, head, target)
+        self._newest[target] = pinned
+        return pinned
 
     def branch(self, target: Target, name: str) -> Branch | None:
         """A branch of the bot's with its pins and foreign commits; None when it does not exist."""
@@ -157,6 +165,7 @@ class GitManifests:
         if known is None:
             if len(self._known) >= _KEPT:
                 self._known.clear()
+                self._newest.clear()
             known = self._known[key] = read()
         return known  # type: ignore[return-value]  # stored under this key by the same reader
 

@@ -77,7 +77,7 @@ def test_the_commit_of_a_pin_that_changed_long_ago_is_found_in_few_requests(
     before = len(remote.requests)
     pinned = manifests.pinned(PRODUCTION)
     assert (pinned.commit, len(pinned.later)) == (made, 60)
-    assert len(remote.requests) - before <= 2 * 3
+    assert len(remote.requests) - before <= 2 * 4
 
 
 def test_a_pin_that_was_merged_is_from_the_merge_and_not_from_the_commits_within(
@@ -158,6 +158,53 @@ def test_a_pin_that_came_back_is_from_the_commit_that_brought_it_back(
     manifests.fetch()
     assert manifests.pinned(PRODUCTION).commit == back
     assert manifests.pinned(PRODUCTION).before == PinValue("v7", None, IMAGE)
+
+
+def test_what_is_known_of_a_pin_is_carried_on_to_a_head_that_did_not_touch_it(
+    manifests: GitManifests, remote: Remote, tmp_path: Path
+) -> None:
+    remote.commit({APP: ENTRY.replace("v6", "v7")})
+    remote.commit({"README.md": "1"})
+    manifests.fetch()
+    manifests.pinned(PRODUCTION)
+    remote.commit({"README.md": "2"})
+    remote.git("checkout", "-q", "-b", "side")
+    remote.commit({"README.md": "3"}, branch="side")
+    remote.git("checkout", "-q", "main")
+    remote.git("merge", "-q", "--no-ff", "-m", "Merge side", "side")
+    remote.commit({"README.md": "4"})
+    manifests.fetch()
+    before = processes(manifests)
+    carried = manifests.pinned(PRODUCTION)
+    assert processes(manifests) - before == 2
+    fresh = GitManifests(remote.url, tmp_path / "fresh").pinned(PRODUCTION)
+    assert carried == fresh
+    assert len(carried.later) == 4
+
+
+@pytest.mark.parametrize(
+    "change", ["there and back", "a comment", "rewritten history", "rewritten to an older commit"]
+)
+def test_what_is_known_of_a_pin_is_read_again_after(
+    change: str, manifests: GitManifests, remote: Remote, tmp_path: Path
+) -> None:
+    first = remote.commit({APP: ENTRY.replace("v6", "v7")})
+    second = remote.commit({APP: ENTRY})
+    manifests.fetch()
+    assert manifests.pinned(PRODUCTION).commit == second
+    if change == "there and back":
+        remote.commit({APP: ENTRY.replace("v6", "v7")})
+        remote.commit({APP: ENTRY})
+    elif change == "a comment":
+        remote.commit({APP: "# x\n" + ENTRY})
+    else:
+        remote.git("reset", "-q", "--hard", first)
+        remote.git("push", "-q", "-f", str(remote.bare), "main")
+        if change == "rewritten history":
+            remote.commit({"README.md": "other"})
+    manifests.fetch()
+    fresh = GitManifests(remote.url, tmp_path / "fresh").pinned(PRODUCTION)
+    assert manifests.pinned(PRODUCTION) == fresh
 
 
 def test_a_pin_whose_file_was_broken_before_says_nothing_about_before(
