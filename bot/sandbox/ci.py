@@ -25,7 +25,9 @@ TRAINING_ENVIRONMENT = {"FEATURE_STORE_URL": "http://feature-store.training.exam
 _log = logging.getLogger(__name__)
 _PATIENCE = 300.0
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|TOKEN|SECRET|CREDENTIAL|PRIVATE|API_?KEY", re.IGNORECASE)
-_QUIET = {
+_CHILD = {
+    # MLflow's own default tries an address that does not answer for four minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -141,7 +143,7 @@ class CI:
             log=output,
             folder=folder,
             environment={
-                **_QUIET,
+                **_CHILD,
                 **self._environment,
                 "MLFLOW_TRACKING_URI": self._tracking_uri,
                 "MODEL_NAME": inputs["model_name"],
