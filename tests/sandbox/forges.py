@@ -143,4 +143,5 @@ def forge_world(folder: Path, files: Mapping[str, str] = FILES, **options: Any) 
         world = World(forge, recorder, folder)
         with world.session:
             yield world
-    assert recorder.faults() == []
+    faults = recorder.faults()
+    assert not faults, "\n".join(faults)

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from openapi_core import Config, OpenAPI
+from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 from openapi_schema_validator import OAS30Validator
 
@@ -119,7 +120,7 @@ def _response(exchange: Exchange) -> str | None:
     )
     try:
         _openapi().validate_response(_asked(exchange), response)
-    except Exception as error:
+    except OpenAPIError as error:
         return _told(error)
     return None
 
@@ -128,7 +129,7 @@ def _response(exchange: Exchange) -> str | None:
 def _request(exchange: Exchange) -> str | None:
     try:
         _openapi().validate_request(_asked(exchange))
-    except Exception as error:
+    except OpenAPIError as error:
         return _told(error)
     return None
 

@@ -1,5 +1,6 @@
 """One WSGI application: git, the REST API, and pages for people."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,10 +22,13 @@ _BLUEPRINTS = (
 )
 
 
-def rest_app(services: door.Services) -> flask.Flask:
-    """The REST API, under `API`."""
+@functools.cache
+def rest_app() -> flask.Flask:
+    """The REST API, under `API`: one for all forges of a process, as its many rules take a while to compile.
+
+    What it works on comes with each request.
+    """
     app = flask.Flask("sandbox forge", static_folder=None)
-    app.extensions["forge"] = services
     app.before_request(door.admit)
     app.after_request(door.finished)
     app.register_error_handler(Refusal, door.refused)
@@ -38,15 +42,16 @@ def rest_app(services: door.Services) -> flask.Flask:
 class Front:
     """Sends git to git, programs to the REST API, and people to the pages."""
 
-    def __init__(self, git: SmartHttp, rest: flask.Flask, pages: flask.Flask) -> None:
-        """Three WSGI applications."""
-        self._git, self._rest, self._pages = git, rest, pages
+    def __init__(self, services: door.Services, pages: flask.Flask) -> None:
+        """What git and the REST API work on, and the pages."""
+        self._services, self._pages = services, pages
+        self._git, self._rest = SmartHttp(services.state), rest_app()
 
     def __call__(self, environ: Mapping[str, Any], start_response: Any) -> Iterable[bytes]:
         """WSGI."""
         path = environ["PATH_INFO"]
         if path.startswith(f"{API}/"):
-            return self._rest(dict(environ), start_response)
+            return self._rest({**environ, door.SERVICES: self._services}, start_response)
         if PATH.match(path):
             return self._git(environ, start_response)
         return self._pages(dict(environ), start_response)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.sandbox.forge import events as payloads
 from bot.sandbox.forge import merging, pulls, pushes
-from bot.sandbox.forge.app import API, Front, rest_app
+from bot.sandbox.forge.app import API, Front
 from bot.sandbox.forge.git import ABSENT
 from bot.sandbox.forge.history import commit
 from bot.sandbox.forge.pages import pages_app
@@ -14,10 +14,10 @@ from bot.sandbox.forge.records import Hook, Protection, Pull, Review, Run, Statu
 from bot.sandbox.forge.refusals import not_found
 from bot.sandbox.forge.rest.door import Services
 from bot.sandbox.forge.runs import Runs, Start
-from bot.sandbox.forge.smart_http import SmartHttp
+from bot.sandbox.forge.server import HangingUpServer
 from bot.sandbox.forge.state import Repository, State
 from bot.sandbox.forge.webhooks import Courier
-from bot.sandbox.serving import WSGI, Server
+from bot.sandbox.serving import WSGI
 
 
 class Forge:
@@ -42,8 +42,8 @@ class Forge:
         self._courier, self._runs = Courier(self._state), Runs(self._state)
         self._state.publish = self._courier.publish
         services = Services(self._state, self._runs, self._courier)
-        front = Front(SmartHttp(self._state), rest_app(services), pages_app(self._state, reviewer))
-        self._server = Server(around(front), port=port, threads=12)
+        front = Front(services, pages_app(self._state, reviewer))
+        self._server = HangingUpServer(around(front), port=port)
         self.url = self._state.url = self._server.url
         self.api_url = self._state.api_url = self.url + API
 

@@ -20,17 +20,20 @@ for ref in $(git config --get-all forge.protected); do
   fi
 done
 """
-_SETTINGS = {
-    "http.receivepack": "true",
-    "uploadpack.allowFilter": "true",
-    "uploadpack.allowAnySHA1InWant": "true",
-    "receive.denyDeleteCurrent": "refuse",
-    "receive.fsckObjects": "true",
-    # The forge alone moves these.
-    "receive.hideRefs": "refs/pull",
-    "gc.auto": "0",
-    "core.logAllRefUpdates": "false",
-}
+# The forge alone moves what is under refs/pull.
+_SETTINGS = """[http]
+\treceivepack = true
+[uploadpack]
+\tallowFilter = true
+\tallowAnySHA1InWant = true
+[receive]
+\tdenyDeleteCurrent = refuse
+\tfsckObjects = true
+\thideRefs = refs/pull
+\tautogc = false
+[core]
+\tlogAllRefUpdates = false
+"""
 
 
 class GitFailed(Exception):
@@ -101,8 +104,8 @@ class BareRepository:
         path.mkdir(parents=True)
         repository = cls(path)
         repository.run("init", "--quiet", "--bare", f"--initial-branch={default_branch}", str(path))
-        for key, value in _SETTINGS.items():
-            repository.run("config", key, value)
+        with (path / "config").open("a") as config:
+            config.write(_SETTINGS)
         hook = path / "hooks" / "update"
         hook.parent.mkdir(exist_ok=True)
         hook.write_text(_UPDATE_HOOK)

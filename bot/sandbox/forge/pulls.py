@@ -167,7 +167,7 @@ def review(state: State, repo: Repository, pull: Pull, event: str, body: str, ac
         login = state.user(actor).login
         if event != "COMMENT" and login.lower() == pull.author.lower():
             verb = "approve" if event == "APPROVE" else "request changes on"
-            raise Refusal(422, "Unprocessable Entity", [{"message": f"Can not {verb} your own pull request"}])
+            raise Refusal(422, "Unprocessable Entity", [f"Can not {verb} your own pull request"])
         made = Review(state.next_id(), login, REVIEW_STATES[event], body, pull.head_sha, state.now())
         repo.reviews.setdefault(pull.number, []).append(made)
         rest = tuple(one for one in pull.reviewers if one != login)

@@ -8,8 +8,8 @@ DOCUMENTATION = "https://docs.github.com/rest"
 class Refusal(Exception):
     """An answer that is no: HTTP status, message for people, and GitHub's `errors` list."""
 
-    def __init__(self, status: int, message: str, errors: list[dict[str, Any]] | None = None) -> None:
-        """`errors` entries have resource, field, code or message."""
+    def __init__(self, status: int, message: str, errors: list[Any] | None = None) -> None:
+        """`errors` are objects with resource, field, code or message, for some addresses only sentences."""
         super().__init__(message)
         self.status = status
         self.message = message
@@ -24,8 +24,8 @@ class Refusal(Exception):
 
     def sentence(self) -> str:
         """For a person on a page."""
-        details = [str(error["message"]) for error in self.errors or [] if error.get("message")]
-        return ". ".join([self.message, *details])
+        told = [error.get("message") if isinstance(error, dict) else error for error in self.errors or []]
+        return ". ".join([self.message, *(str(one) for one in told if one)])
 
 
 def not_found() -> Refusal:

@@ -18,6 +18,7 @@ from bot.sandbox.forge.state import Repository, State
 from bot.sandbox.forge.webhooks import Courier
 
 HOURLY = 5000
+SERVICES = "sandbox.forge"
 _T = TypeVar("_T")
 
 
@@ -31,8 +32,8 @@ class Services:
 
 
 def services() -> Services:
-    """Those of the application that serves this request."""
-    return cast(Services, flask.current_app.extensions["forge"])
+    """Those of the forge that was asked: they come with the request."""
+    return cast(Services, flask.request.environ[SERVICES])
 
 
 def state() -> State:
