@@ -165,6 +165,7 @@ class ForgeContract:
 
     def test_a_person_who_closed_it_is_named(self, world: World, forge: GitHubForge, branch: str) -> None:
         opened = open_one(forge, branch)
+        assert computed(forge, branch).merge_commit is None  # though GitHub names one that it made to try it
         world.person_does("PATCH", f"pulls/{opened.number}", {"state": "closed"})
         closed = ended(forge, branch)
         assert (closed.state, closed.closed_by, closed.closed_by_bot) == (
@@ -460,6 +461,22 @@ class TestForgeOfTheSandbox(ForgeContract):
             asking.merge(opened, "Deploy", "")
         assert asking.merge(opened, "Deploy", "") == world.head()
         assert between.count("PUT", "/merge") == 1
+
+    def test_a_head_that_moves_between_the_look_and_the_merge_is_not_merged(
+        self, world: World, forge: GitHubForge, between: Between, branch: str
+    ) -> None:
+        opened, before = open_one(forge, branch), world.head()
+        computed(forge, branch)
+
+        def overtaken(request: Passing, onward: Onward) -> Coming:
+            if request.method == "PUT":
+                world.push(branch, "a person's idea\n", base=branch)
+            return onward(request)
+
+        between.meddle = overtaken
+        with pytest.raises(Refused, match="409"):
+            world.forge(api_url=between.url).merge(opened, "Deploy", "")
+        assert world.head() == before
 
     def test_a_comment_whose_answer_is_lost_is_not_written_twice(
         self, world: World, forge: GitHubForge, between: Between, branch: str

@@ -16,6 +16,8 @@ from bot.core.model import Build, BuildState, Workflow
 from bot.ports import Refused, Retryable
 
 LOOK_BACK = timedelta(days=30)
+# A run's document has some 15 kB, and the one that is looked for is among the newest.
+PAGE = 30
 # GitHub shows a run in its list a few seconds after it took the dispatch.
 LAG = timedelta(minutes=2)
 
@@ -41,7 +43,7 @@ class GitHubActions:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Asks nothing yet. `token` is called for every request; `timeout` in seconds for each."""
-        self._client = Client(token, api_url, timeout)
+        self._client = Client(token, api_url, timeout, PAGE)
         self._clock = clock
         # What the list may not show yet. Lost with the process, which costs a repeated build at worst.
         self._dispatched: dict[tuple[Workflow, str], _Dispatched] = {}

@@ -123,8 +123,8 @@ class Client:
     A single pull request is always asked for anew, because what is merged must be what was judged.
     """
 
-    def __init__(self, token: Callable[[], str], api_url: str, timeout: float) -> None:
-        """`token` is called for every request and kept nowhere; `timeout` in seconds per request."""
+    def __init__(self, token: Callable[[], str], api_url: str, timeout: float, per_page: int = 100) -> None:
+        """`token` is called for every request and kept nowhere; `timeout` in seconds; lists come in pages."""
         self.calls: Counter[str] = Counter()
         self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(api_url))
         self._timeout = timeout
@@ -139,7 +139,7 @@ class Client:
             base_url=api_url.rstrip("/"),
             timeout=int(timeout),
             user_agent="gitops-bot",
-            per_page=100,
+            per_page=per_page,
             verify=True,
             retry=_READS_AGAIN,
             pool_size=16,
