@@ -370,6 +370,16 @@ class ForgeContract:
         assert len(mine[0]["description"]) <= 140
         assert mine[0]["description"].endswith("serves…")
 
+    def test_a_hostile_sentence_is_recorded_in_what_a_status_may_have(
+        self, world: World, forge: GitHubForge, target: str
+    ) -> None:
+        commit = world.head()
+        for _ in range(2):
+            forge.record(commit, target, Proof(ProofState.FAILED, "pod\nsaid \U0001f41b \x00 \ud800 ☃"))
+        assert forge.proof(commit, target).sentence == "pod said \ufffd \ufffd \ufffd ☃"
+        statuses = world.bot_does("GET", f"commits/{commit}/statuses")
+        assert sum(target in one["context"] for one in statuses) == 1
+
     def test_targets_on_one_commit_are_told_apart(
         self, world: World, forge: GitHubForge, target: str
     ) -> None:

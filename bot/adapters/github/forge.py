@@ -159,7 +159,7 @@ class GitHubForge:
 
     def record(self, commit: str, target: str, proof: Proof, url: str | None = None) -> None:
         """Set the commit status, unless it says so already: GitHub keeps 1000 for a commit and context, then refuses."""
-        description = shortened(proof.sentence, _DESCRIPTION)
+        description = shortened(described(proof.sentence), _DESCRIPTION)
         known = self.proof(commit, target)
         if (known.state, known.sentence) == (proof.state, description):
             return
@@ -217,6 +217,11 @@ class GitHubForge:
                 raise Retryable(f"the base branch moved while #{pull.number} was merged") from error
             raise
         return done.sha
+
+
+def described(text: str) -> str:
+    """The text in one line of characters that a status may have: GitHub refuses emoji and the like there (422)."""
+    return re.sub(r"[^\x20-\ud7ff\ue000-\uffff]", "\ufffd", " ".join(text.split()))
 
 
 def shortened(text: str, limit: int) -> str:
