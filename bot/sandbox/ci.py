@@ -142,6 +142,7 @@ class CI:
             [sys.executable, str((self._template / "model-image" / "fetch.py").resolve()), str(folder)],
             log=output,
             folder=folder,
+            inherit=False,  # a model's code runs in there: it has no business with the bot's secrets
             environment={
                 **_CHILD,
                 **self._environment,
