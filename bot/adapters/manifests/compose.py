@@ -9,10 +9,10 @@ Node = Any
 """A node of either library: `id` (scalar, sequence, mapping), `tag`, `value`, `style`, marks in code points of the text."""
 
 
-def composed(path: str, text: str) -> tuple[Node, ...]:
+def composed(path: str, text: str, lines_before: int = 0) -> tuple[Node, ...]:
     """The root node of each document. `Refused` with line and reason when both parsers reject the text."""
     roots = _by_libyaml(text)
-    return _by_ruamel(path, text) if roots is None else roots
+    return _by_ruamel(path, text, lines_before) if roots is None else roots
 
 
 def _by_libyaml(text: str) -> tuple[Node, ...] | None:
@@ -33,7 +33,7 @@ def _by_libyaml(text: str) -> tuple[Node, ...] | None:
         loader.dispose()
 
 
-def _by_ruamel(path: str, text: str) -> tuple[Node, ...]:
+def _by_ruamel(path: str, text: str, lines_before: int) -> tuple[Node, ...]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -44,7 +44,7 @@ def _by_ruamel(path: str, text: str) -> tuple[Node, ...]:
         return tuple(yaml.compose_all(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = f":{text.count(chr(10), 0, mark.index) + 1}" if mark is not None else ""
+        line = f":{lines_before + text.count(chr(10), 0, mark.index) + 1}" if mark is not None else ""
         # ruamel.yaml formats some of its reasons as tuples.
         said = re.sub(r"\('([^']*)',\)", r"'\1'", str(error.problem or error.context))
         raise Refused(f"{path}{line}: this is not YAML ({said}); {_template_hint(text)}") from error

@@ -32,7 +32,7 @@ def find(source: Source, pin: KustomizePin, image: str) -> Place:
 
 
 def _entries(source: Source, name: str, image: str) -> list[Node]:
-    if len(source.roots) != 1 or source.roots[0].id != "mapping":
+    if source.is_part or len(source.roots) != 1 or source.roots[0].id != "mapping":
         raise source.refusal(None, "this is not one kustomization", "keep one document with `images:` in it")
     images = tree.value_of(source.roots[0], "images")
     if images is None or images.id != "sequence":

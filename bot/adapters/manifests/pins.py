@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from bot.adapters.manifests import containers, kustomize, references, scalars, tree
 from bot.adapters.manifests.changes import Change
 from bot.adapters.manifests.places import Place, refuse_shared
+from bot.adapters.manifests.tree import Source
 from bot.core.model import ContainerPin, KustomizePin, Pin, PinValue, Target
 from bot.ports import Refused
 
@@ -38,22 +39,34 @@ def inside(path: str) -> str:
 
 def places(target: Target, files: Files) -> list[Place]:
     """Where the pins stand, in their order; `Refused` where one is missing, ambiguous, shared or a template."""
-    sources: dict[str, tree.Source] = {}
-    found = [_find(pin, target.image, files, sources) for pin in target.pins]
+    sources: dict[str, Source] = {}
+    try:
+        return _places(target, files, sources, target.image.rpartition("/")[2])
+    except Refused:
+        # What was not parsed may be what a better sentence needs, or an image in other spelling.
+        if not any(source.is_part for source in sources.values()):
+            raise
+    return _places(target, files, {}, "")
+
+
+def _places(target: Target, files: Files, sources: dict[str, Source], naming: str) -> list[Place]:
+    found: list[Place] = []
+    for pin in target.pins:
+        path = _the_file(pin, files)
+        if path not in sources:
+            sources[path] = tree.read(path, files[path], naming)
+        found.append(_find(pin, target.image, sources[path]))
     for path in sources:
         refuse_shared([place for place in found if place.source.path == path])
     return found
 
 
-def _find(pin: Pin, image: str, files: Files, sources: dict[str, tree.Source]) -> Place:
-    path = _the_file(pin, files)
-    if path not in sources:
-        sources[path] = tree.read(path, files[path])
+def _find(pin: Pin, image: str, source: Source) -> Place:
     match pin:
         case KustomizePin():
-            return kustomize.find(sources[path], pin, image)
+            return kustomize.find(source, pin, image)
         case ContainerPin():
-            return containers.find(sources[path], pin, image)
+            return containers.find(source, pin, image)
 
 
 def _the_file(pin: Pin, files: Files) -> str:
@@ -92,7 +105,7 @@ def edited(
     """The files whose bytes change, with their new bytes, when all pins (that hold `only_where`) get the value `to`."""
     references.checked(to)
     changes: dict[str, list[Change]] = {}
-    sources: dict[str, tree.Source] = {}
+    sources: dict[str, Source] = {}
     for place in places(target, files):
         if only_where is not None and not references.same(place.value, only_where):
             continue

@@ -20,7 +20,7 @@ def edited(source: Source, changes: Sequence[Change]) -> bytes:
     if not effective:
         return source.data
     splices = sorted((splice(source, change) for change in effective), key=lambda item: item[:2])
-    result = tree.read(source.path, (source.bom + _spliced(source, splices)).encode())
+    result = source.saying(_spliced(source, splices))
     prove(source, result, effective)
     return result.data
 

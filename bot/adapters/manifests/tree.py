@@ -1,6 +1,8 @@
 """A YAML or JSON file as nodes that know where they stand in its text."""
 
+import dataclasses
 import functools
+import re
 from dataclasses import dataclass
 
 from bot.adapters.manifests.compose import Node, composed
@@ -8,26 +10,41 @@ from bot.ports import Refused
 
 LIMIT = 10 * 1024 * 1024
 BOM = "\ufeff"
+_DOCUMENT = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^\ufeff?%", re.MULTILINE)
 STRING = "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A file that was read: its text (BOM taken off, line ends as they are) and the root node of each document."""
+    """A file that was read: `text` with the root node of each document in it, and what stands around that text.
+
+    `before` begins with the BOM, if there is one; line ends are as they are.
+    """
 
     path: str
-    bom: str
+    before: str
     text: str
+    after: str
     roots: tuple[Node, ...]
 
     @property
     def data(self) -> bytes:
         """The bytes that it was read from: strict UTF-8 makes text and bytes equivalent."""
-        return (self.bom + self.text).encode()
+        return (self.before + self.text + self.after).encode()
+
+    @property
+    def is_part(self) -> bool:
+        """Whether documents were left out when it was read."""
+        return bool(self.before.strip(BOM) or self.after)
+
+    def saying(self, text: str) -> "Source":
+        """The same file with another text in the place of this one."""
+        return dataclasses.replace(self, text=text, roots=composed(self.path, text, self.before.count("\n")))
 
     def line(self, node: Node) -> int:
         """The line of a node as editors and git count it (facts/pins.md, section 3: not the parser's)."""
-        return self.text.count("\n", 0, node.start_mark.index) + 1
+        return self.before.count("\n") + self.text.count("\n", 0, node.start_mark.index) + 1
 
     def refusal(self, node: Node | None, found: str, write: str) -> Refused:
         """The refusal that names file and line, what was found there, and what to write instead."""
@@ -49,8 +66,12 @@ class Source:
         return parents
 
 
-def read(path: str, data: bytes) -> Source:
-    """Parse a file, or refuse it with what is wrong: too large, not UTF-8, or nothing that a YAML parser accepts."""
+def read(path: str, data: bytes, naming: str = "") -> Source:
+    """Parse a file, or refuse it with what is wrong: too large, not UTF-8, or nothing that a YAML parser accepts.
+
+    With `naming`, documents before the first and after the last one that has this text in it are not parsed: in a
+    bundle of megabytes that is the difference between seconds and milliseconds (facts/pins.md, sections 2 and 3).
+    """
     if len(data) > LIMIT:
         raise Refused(
             f"{path}: the file has {len(data):,} bytes; files of more than {LIMIT:,} are not edited, so split it"
@@ -62,9 +83,20 @@ def read(path: str, data: bytes) -> Source:
         raise Refused(
             f"{path}:{line}: byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
         ) from error
-    bom = BOM if text.startswith(BOM) else ""
-    text = text[len(bom) :]
-    return Source(path, bom, text, composed(path, text))
+    start, end = _window(text, naming)
+    start = max(start, len(BOM) if text.startswith(BOM) else 0)
+    before, text, after = text[:start], text[start:end], text[end:]
+    return Source(path, before, text, after, composed(path, text, before.count("\n")))
+
+
+def _window(text: str, naming: str) -> tuple[int, int]:
+    first, last = text.find(naming), text.rfind(naming)
+    # A directive belongs to the document behind it, not to the one before.
+    if not naming or first < 0 or _DIRECTIVE.search(text):
+        return 0, len(text)
+    starts = [mark.start() for mark in _DOCUMENT.finditer(text)]
+    begin = max((start for start in starts if start <= first), default=0)
+    return begin, min((start for start in starts if start > last), default=len(text))
 
 
 def children(node: Node) -> list[Node]:

@@ -114,6 +114,10 @@ KUSTOMIZATIONS = {
         "a: 1\na: 2\n" + K + "    newTag: v6\n",
         "a: 1\na: 2\n" + K + f"    newTag: v7\n    digest: {SHA}\n",
     ),
+    "a licence before the document mark": (
+        "# Licence\n---\n" + K + "    newTag: v6\n",
+        "# Licence\n---\n" + K + f"    newTag: v7\n    digest: {SHA}\n",
+    ),
     "document marks and a directive": (
         "%YAML 1.1\n---\n" + K + "    newTag: v6\n...\n",
         "%YAML 1.1\n---\n" + K + f"    newTag: v7\n    digest: {SHA}\n...\n",
@@ -350,6 +354,29 @@ def test_any_text_that_is_written_reads_back_as_this_text(text: str) -> None:
     read = tree.value_of(tree.read("a.yaml", data).roots[0], "a")
     assert read.value == text
     assert read.style or quoting.is_string(text)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+def test_in_a_bundle_of_documents_only_those_that_name_the_image_are_parsed(end: str, bom: str) -> None:
+    other = "kind: ConfigMap\ndata:\n  a: |\n    --- x\n"
+    named = f"kind: Pod\nspec:\n  containers:\n    - image: {IMAGE}:v6 # x\n"
+    parts = [other] * 3 + [named, other, f"# {IMAGE} is also named here\nkind: Service\n"] + [other] * 3
+    before = (bom + "---\n".join(parts)).replace("\n", end)
+    assert contained(before) == before.replace(":v6", f":v7@{SHA}").encode()
+    source = tree.read("app.yaml", before.encode(), "fraud-detector")
+    assert (len(source.roots), source.is_part, source.data) == (3, True, before.encode())
+    assert source.line(source.roots[0]) == 16
+
+
+def test_a_kustomization_in_several_documents_is_refused_although_one_names_the_image() -> None:
+    with pytest.raises(Refused, match="this is not one kustomization"):
+        kustomized("a: b\n---\n" + K + "    newTag: v6\n")
+
+
+def test_a_fault_in_a_later_document_is_named_with_its_line_in_the_file() -> None:
+    with pytest.raises(Refused, match=r"^app\.yaml:4: this is not YAML"):
+        contained(f"a: b\n---\nc: d\ne: f: {IMAGE}\n")
 
 
 def test_a_deeply_nested_file_is_refused() -> None:
