@@ -156,10 +156,6 @@ class Client:
         """The login that the token belongs to; asks every time."""
         return AuthenticatedUser(self._transport, url="/user").login
 
-    def get(self, path: str) -> Any:
-        """The JSON under a path of the API, for what PyGithub has no object for."""
-        return self._transport.requestJsonAndCheck("GET", path)[1]
-
     def _send(self, verb: str, path: str, body: str | None, headers: Mapping[str, str]) -> _Answer:
         key = (path, headers.get("Accept", "")) if verb == "GET" and "?" in path else None
         with self._lock:
@@ -178,7 +174,7 @@ class Client:
         if response.status_code == 304 and known is not None:
             return known
         fresh = {name.lower(): value for name, value in response.headers.items()}
-        answer = _Answer(response.status_code, fresh, response.text or "")
+        answer = _Answer(response.status_code, fresh, response.content.decode("utf-8", "replace"))
         if answer.status < 300 and answer.text[:1] not in {"", "{", "["}:
             raise Retryable(f"what answers at {self._origin} does not speak as GitHub does")
         if key and answer.status == 200 and "etag" in fresh:

@@ -158,7 +158,7 @@ class GitHubForge:
         return Proof()
 
     def record(self, commit: str, target: str, proof: Proof, url: str | None = None) -> None:
-        """Set the commit status, unless it says so already: GitHub keeps 1000 for a commit and context, then refuses."""
+        """Set the commit status, unless it says so already: GitHub takes 1000 for a commit and context."""
         description = shortened(described(proof.sentence), _DESCRIPTION)
         known = self.proof(commit, target)
         if (known.state, known.sentence) == (proof.state, description):

@@ -26,7 +26,10 @@ class Home:
 
 
 def pulls_from(home: Home, branch: str, state: str) -> list[PullRequest]:
-    """The pull requests from this branch of this very repository, open ones or `all`. `Refused` when it is not the bot's."""
+    """The pull requests from this branch of this very repository, `open` ones or `all`.
+
+    `Refused` when the branch is not one of the bot's.
+    """
     if parse_branch(branch) is None:
         raise Refused(f"{branch} is not a branch of the bot's")
     owner = home.name.partition("/")[0]
