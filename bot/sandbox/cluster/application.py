@@ -6,57 +6,45 @@ health; Synced and Progressing in one step; both images; Healthy; the new image 
 """
 
 import copy
-import json
 import threading
 import time
-import uuid
+from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-from bot.sandbox.cluster.render import CannotRender, Document, containers, render
+from bot.sandbox.cluster import documents
+from bot.sandbox.cluster.deployment import Rejected, admit, deployment_of, spec_of
+from bot.sandbox.cluster.documents import REFRESH, status, timestamp
+from bot.sandbox.cluster.render import CannotRender, Document, render
 from bot.sandbox.cluster.repo import GitFailed, Repo
-from bot.sandbox.cluster.workload import Workload, spec_of
+from bot.sandbox.cluster.workload import Spec, Workload
 
-REFRESH = "argocd.argoproj.io/refresh"
 STEP = 0.05  # seconds between two states of one sync; the real ones are 10 to 700 ms apart
-HISTORY = 10
+STATES = 200
 
-
-def now() -> str:
-    """The time as Kubernetes writes it: whole seconds, UTC."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+Limits = Callable[[], tuple[float, float]]
+"""At most how long a pod must be ready before it counts, and how long a rollout may take; in seconds."""
 
 
 class Application:
-    """One Application with its one Deployment. `tick` is called again and again by one thread; readers take copies."""
+    """One Application with at most one Deployment.
 
-    def __init__(
-        self, name: str, *, source: dict[str, str], namespace: str, project: str, automated: bool, repo: Repo, workload: Workload, limits: Callable[[], tuple[float, float]]
-    ) -> None:  # fmt: skip
+    `look` belongs to one thread and `tick` to another; readers take copies. `states` are the last ones that it went
+    through, oldest first: sync, revision, health, phase.
+    """
+
+    def __init__(self, document: Document, repo: Repo, workload: Workload, limits: Limits) -> None:
         """Not yet compared with git."""
-        self.name, self.workload = name, workload
-        self._repo, self._source, self._limits = repo, source, limits
+        self.name, self.workload = str(document["metadata"]["name"]), workload
+        self.source: dict[str, str] = document["spec"]["source"]
+        self.states: deque[tuple[str, str, str, str]] = deque(maxlen=STATES)
+        self._document, self._repo, self._limits = document, repo, limits
+        self._automated = "automated" in document["spec"]["syncPolicy"]
         self._lock = threading.Lock()
+        self._asked = self._looked_for = 0
         self._applied: list[Document] | None = None
-        self._failed_at: str | None = None
-        self._version = 1000
-        destination = {"namespace": namespace, "server": "https://kubernetes.default.svc"}
-        policy = {"automated": {"prune": True, "selfHeal": True}} if automated else {}
-        self._compared = {"destination": destination, "source": source}
-        self._document: Document = {
-            "apiVersion": "argoproj.io/v1alpha1",
-            "kind": "Application",
-            "metadata": {
-                "name": name, "namespace": "argocd", "uid": str(uuid.uuid4()), "creationTimestamp": now(), "generation": 1,
-                "resourceVersion": "1000",
-            },
-            "spec": {"destination": destination, "project": project, "source": source, "syncPolicy": policy},
-            "status": {
-                "controllerNamespace": "argocd", "health": {"status": "Missing", "lastTransitionTime": now()},
-                "sync": {"status": "Unknown"}, "summary": {}, "resourceHealthSource": "appTree", "sourceHydrator": {}, "sourceType": "Kustomize",
-            },
-        }  # fmt: skip
+        self._refused: tuple[str, list[Document]] | None = None
+        self._syncing = False
 
     # --- for readers ---
 
@@ -65,187 +53,183 @@ class Application:
         with self._lock:
             return copy.deepcopy(self._document)
 
-    def request_refresh(self, how: str) -> None:
-        """What a webhook and `?refresh=` do: an annotation, which the controller takes away when it has looked."""
+    def resources(self) -> list[tuple[Document, str, str]]:
+        """What was applied last, each with its health and a message."""
+        health, message = self.workload.health()
+        return [
+            (
+                copy.deepcopy(item),
+                *((health, message) if item.get("kind") == "Deployment" else ("Healthy", "")),
+            )
+            for item in self._applied or []
+        ]
+
+    def request_refresh(self, how: str) -> int:
+        """What a webhook and `?refresh=` do: an annotation, which the controller takes away when it has looked.
+
+        Returns a number: `looked_at` is as high when a look that began later has ended.
+        """
+        with self._lock:
+            self._asked += 1
+            mine = self._asked
         self._change(lambda app: app["metadata"].setdefault("annotations", {}).__setitem__(REFRESH, how))
+        return mine
+
+    def looked_at(self, number: int) -> bool:
+        """Whether this request has been answered."""
+        return self._looked_for >= number
 
     @property
     def refreshing(self) -> bool:
-        """Whether a refresh is still pending."""
-        return REFRESH in self.document()["metadata"].get("annotations", {})
-
-    def resources(self) -> list[Document]:
-        """What was applied last."""
-        return copy.deepcopy(self._applied or [])
+        """Whether a request waits."""
+        return self._asked > self._looked_for
 
     # --- the controller ---
 
     def tick(self) -> None:
         """Let the pods move, and tell of it."""
         self.workload.tick()
-        self._tell_of_pods()
+        if not self._syncing:
+            self._tell_of_pods()
 
     def look(self) -> None:
         """Compare with the branch's head now, and sync if that is automated."""
+        asked = self._asked
         try:
-            head = self._repo.head(self._source["targetRevision"])
-            wanted = render(lambda path: self._repo.read(head, path), self._source["path"])
+            head = self._repo.head(self.source["targetRevision"])
+            wanted = render(lambda path: self._repo.read(head, path), self.source["path"])
+            spec = self._spec(wanted)
         except (GitFailed, CannotRender) as problem:
-            self._unknown(str(problem))
+            said = str(problem)
+            self._change(lambda app: self._unknown(app, said), asked)
             return
-        changed = wanted != self._applied
-        before = self.document()["status"]["sync"].get("revision")
-        automated = bool(self._document["spec"]["syncPolicy"].get("automated"))
-        if changed and automated and head != self._failed_at:
-            self._sync(head, wanted)
+        differs = wanted != self._applied
+        if differs and self._automated and self._refused != (head, wanted):
+            self._sync(head, wanted, spec, asked)
         else:
-            self._compared_at(head, "OutOfSync" if changed else "Synced", moved=head != before)
+            word = "OutOfSync" if differs else "Synced"
+            self._change(lambda app: self._compared(app, word, head, wanted), asked)
 
-    def _unknown(self, problem: str) -> None:
-        """The comparison failed: revision is the branch's name, health stays (fixtures/argocd, 05)."""
+    def _spec(self, wanted: list[Document]) -> Spec | None:
+        deployment = deployment_of(wanted)
+        if deployment is None:
+            return None
+        min_ready, deadline = self._limits()
+        return spec_of(deployment, min_ready=min_ready, deadline=deadline)
 
-        def change(app: Document) -> None:
-            status = app["status"]
-            status["sync"] = {
-                "comparedTo": self._compared,
-                "revision": self._source["targetRevision"],
-                "status": "Unknown",
-            }
-            message = f"Failed to load target state: {problem}"
-            status["conditions"] = [
-                {"type": "ComparisonError", "message": message, "lastTransitionTime": now()}
-            ]
-            self._looked(app)
+    def _unknown(self, app: Document, problem: str) -> None:
+        """The comparison failed: revision is the branch's name, health stays what it was (fixtures/argocd, 05)."""
+        documents.compared(app, "Unknown", self.source["targetRevision"])
+        said = f"Failed to load target state: {problem}"
+        status(app)["conditions"] = [documents.condition("ComparisonError", said)]
 
-        self._change(change)
+    def _compared(self, app: Document, word: str, head: str, wanted: list[Document]) -> None:
+        now = status(app)
+        moved = now["sync"].get("revision") != head
+        if moved or any(item["type"] != "SyncError" for item in now.get("conditions", [])):
+            now.pop("conditions", None)
+        documents.compared(app, word, head)
+        now["resources"] = documents.resources(wanted, self._applied or [])
 
-    def _compared_at(self, head: str, word: str, *, moved: bool) -> None:
-        def change(app: Document) -> None:
-            app["status"].pop("conditions", None)
-            app["status"]["sync"] = {"comparedTo": self._compared, "revision": head, "status": word}
-            self._looked(app)
+    def _sync(self, head: str, wanted: list[Document], spec: Spec | None, asked: int) -> None:
+        """One operation, state by state."""
+        self._syncing = True
+        try:
+            started = timestamp()
+            operation = documents.operation(self.document(), head)
+            self._change(lambda app: _begin(app, operation))
+            self._change(lambda app: self._compared(app, "OutOfSync", head, wanted), asked)
+            self._set("operationState", documents.running(operation, started))
+            try:
+                for document in wanted:
+                    if document.get("kind") == "Deployment":
+                        admit(document)
+            except Rejected as problem:
+                self._refused = (head, wanted)
+                self._failed(wanted, str(problem))
+                return
+            self._succeeded(head, wanted, started, moves=self.workload.apply(spec))
+        finally:
+            self._syncing = False
 
-        self._change(change)
-
-    def _looked(self, app: Document) -> None:
-        app["metadata"].get("annotations", {}).pop(REFRESH, None)
-        app["status"]["reconciledAt"] = now()
-
-    def _sync(self, head: str, wanted: list[Document]) -> None:
-        operation = {
-            "initiatedBy": {"automated": True},
-            "retry": {"limit": 5},
-            "sync": {"prune": True, "revision": head, "source": self._source},
-        }
-        started = now()
-        self._change(lambda app: _begin(app, operation))
-        self._compared_at(head, "OutOfSync", moved=True)
-        running = {
-            "message": "waiting for completion",
-            "operation": operation,
-            "phase": "Running",
-            "startedAt": started,
-        }
-        self._change(lambda app: app["status"].__setitem__("operationState", running))
-        self._apply(wanted)
-        self._change(lambda app: self._remember(app, head, started))
-        done = self._done(operation, head, wanted, started)
-        self._change(lambda app: _finish(app, done))
-        self._change(lambda app: self._synced(app, wanted))
-
-    def _apply(self, wanted: list[Document]) -> None:
-        for document in wanted:
-            if document.get("kind") == "Deployment":
-                ready, deadline = self._limits()
-                self.workload.apply(spec_of(document, min_ready=ready, deadline=deadline))
+    def _succeeded(self, head: str, wanted: list[Document], started: str, *, moves: bool) -> None:
+        how = "configured" if self._applied else "created"
+        results = [documents.applied(document, how) for document in wanted]
         self._applied = wanted
+        self._change(lambda app: status(app).__setitem__("history", documents.remembered(app, head, started)))
+        self._change(lambda app: _end(app, "Succeeded", "successfully synced (all tasks run)", results))
+        self._change(lambda app: self._synced(app, wanted, moves))
+        self._set("reconciledAt", timestamp())
 
-    def _remember(self, app: Document, head: str, started: str) -> None:
-        history = app["status"].setdefault("history", [])
-        entry = {
-            "deployStartedAt": started, "deployedAt": now(), "id": history[-1]["id"] + 1 if history else 0,
-            "initiatedBy": {"automated": True}, "revision": head, "source": self._source,
-        }  # fmt: skip
-        app["status"]["history"] = [*history, entry][-HISTORY:]
+    def _failed(self, wanted: list[Document], problem: str) -> None:
+        results = [
+            documents.applied(item, "unchanged", problem if item.get("kind") == "Deployment" else "")
+            for item in wanted
+        ]
+        said = f"one or more objects failed to apply, reason: {problem}"
+        self._change(lambda app: _end(app, "Failed", said, results))
+        self._set("conditions", [documents.condition("SyncError", f"Failed last sync attempt: {said}")])
+        self._set("reconciledAt", timestamp())
 
-    def _done(self, operation: Document, head: str, wanted: list[Document], started: str) -> Document:
-        return {
-            "finishedAt": now(), "message": "successfully synced (all tasks run)", "operation": operation, "phase": "Succeeded",
-            "startedAt": started,
-            "syncResult": {"resources": [_result(d) for d in wanted], "revision": head, "source": self._source},
-        }  # fmt: skip
-
-    def _synced(self, app: Document, wanted: list[Document]) -> None:
-        """Sync and health change in one step: Healthy is never seen between them (fixtures/argocd, section (b))."""
-        app["status"]["sync"]["status"] = "Synced"
-        app["status"]["resources"] = [_resource(d) for d in wanted]
-        self._set_health(app)
+    def _synced(self, app: Document, wanted: list[Document], moves: bool) -> None:
+        """Sync and health change in one step: the old Healthy is never seen between them (section (b))."""
+        now = status(app)
+        now["sync"]["status"] = "Synced"
+        now["resources"] = documents.resources(wanted, wanted)
+        self._set_health(app, "Progressing" if moves else self.workload.health()[0])
 
     def _tell_of_pods(self) -> None:
-        status = self.document()["status"]
-        images, (health, _) = self.workload.images(), self.workload.health()
-        known = status["summary"].get("images", [])
-        if self._applied is None or (known == images and status["health"]["status"] == health):
+        if self._applied is None:
             return
+        images, (health, _) = self.workload.images(), self.workload.health()
 
         def change(app: Document) -> None:
-            app["status"]["summary"] = {"images": images} if images else {}
-            self._set_health(app)
-            app["status"]["reconciledAt"] = now()
+            status(app)["summary"] = {"images": images} if images else {}
+            self._set_health(app, health)
 
         self._change(change)
 
-    def _set_health(self, app: Document) -> None:
-        word, message = self.workload.health()
-        before = app["status"]["health"]
-        if before["status"] != word:
-            app["status"]["health"] = {"status": word, "lastTransitionTime": now()} | (
-                {"message": message} if message else {}
-            )
+    def _set_health(self, app: Document, word: str) -> None:
+        if status(app)["health"].get("status") != word:
+            status(app)["health"] = {"lastTransitionTime": timestamp(), "status": word}
 
-    def _change(self, change: Callable[[Document], Any]) -> None:
+    def _set(self, key: str, value: Any) -> None:
+        self._change(lambda app: status(app).__setitem__(key, value))
+
+    def _change(self, change: Callable[[Document], Any], answers: int | None = None) -> None:
+        """One new version of the document, if anything is new. `answers` is the request for a look that it answers."""
         with self._lock:
-            before = json.dumps(self._document)
-            change(self._document)
-            if json.dumps(self._document) == before:
-                return
-            self._version += 1
-            self._document["metadata"]["resourceVersion"] = str(self._version)
-            self._document["metadata"]["generation"] += 1
-        time.sleep(STEP)
+            after = copy.deepcopy(self._document)
+            change(after)
+            if answers is not None and self._asked == answers:
+                after["metadata"].get("annotations", {}).pop(REFRESH, None)
+            changed = after != self._document
+            if changed:
+                metadata = after["metadata"]
+                metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
+                metadata["generation"] += 1
+                self._document = after
+                self._keep_state(after)
+            if answers is not None:
+                self._looked_for = max(self._looked_for, answers)
+        if changed:
+            time.sleep(STEP)
+
+    def _keep_state(self, app: Document) -> None:
+        now = app.get("status", {})
+        sync, health = now.get("sync", {}), now.get("health", {})
+        phase = now.get("operationState", {}).get("phase", "")
+        state = (sync.get("status", ""), sync.get("revision", ""), health.get("status", ""), phase)
+        if not self.states or self.states[-1] != state:
+            self.states.append(state)
 
 
 def _begin(app: Document, operation: Document) -> None:
     app["operation"] = operation
-    app["status"].pop("operationState", None)
+    status(app).pop("operationState", None)
 
 
-def _finish(app: Document, done: Document) -> None:
+def _end(app: Document, phase: str, message: str, results: list[Document]) -> None:
     app.pop("operation", None)
-    app["status"]["operationState"] = done
-
-
-def _identity(document: Document) -> Document:
-    group, _, version = str(document.get("apiVersion", "v1")).rpartition("/")
-    metadata = document["metadata"]
-    return {
-        "group": group, "version": version, "kind": document["kind"], "name": metadata["name"],
-        "namespace": metadata.get("namespace", ""),
-    }  # fmt: skip
-
-
-def _resource(document: Document) -> Document:
-    found = _identity(document) | {"status": "Synced"}
-    return {key: value for key, value in found.items() if value}
-
-
-def _result(document: Document) -> Document:
-    identity = _identity(document)
-    images = [str(container["image"]) for container in containers(document)]
-    plural = (
-        f"{identity['kind'].lower()}.{identity['group']}" if identity["group"] else identity["kind"].lower()
-    )
-    said = {
-        "hookPhase": "Running", "message": f"{plural}/{identity['name']} configured", "status": "Synced", "syncPhase": "Sync",
-    }  # fmt: skip
-    return identity | said | ({"images": images} if images else {})
+    now = status(app)
+    now["operationState"] = documents.ended(now["operationState"], phase, message, results)

@@ -1,12 +1,15 @@
 """The cluster of the sandbox: Applications on a thread, and the part of Argo CD's API that reads them."""
 
 import logging
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bot.sandbox.cluster import documents
 from bot.sandbox.cluster.application import Application
 from bot.sandbox.cluster.render import CannotRender, render, split
 from bot.sandbox.cluster.repo import GitFailed, Repo
@@ -47,6 +50,7 @@ class Cluster:
         self._min_ready, self.progress_deadline = min_ready, progress_deadline
         self.applications: dict[str, Application] = {}
         self._pulled: dict[str, Unpacked] = {}
+        self._pulling = threading.Lock()
         self._stopping = threading.Event()
         self._server = Server(create_api(self, token), port=port, threads=16)
         self.url = self._server.url
@@ -55,13 +59,12 @@ class Cluster:
     def add_application(
         self, name: str, *, path: str, project: str = "default", branch: str = "main", namespace: str = "default", automated: bool = True
     ) -> Application:  # fmt: skip
-        """Follow this folder of the repo."""
+        """Follow this folder of the repo. Its Service listens at once."""
         source = {"path": path, "repoURL": self.git_url, "targetRevision": branch}
+        document = documents.new(name, source, namespace, project, automated=automated)
         workload = Workload(name, self._pull, self.folder / name)
-        application = Application(
-            name, source=source, namespace=namespace, project=project, automated=automated, repo=self._repo,
-            workload=workload, limits=lambda: (self._min_ready, self.progress_deadline),
-        )  # fmt: skip
+        limits = lambda: (self._min_ready, self.progress_deadline)  # noqa: E731 -- read anew for each rollout
+        application = Application(document, self._repo, workload, limits)
         self.applications[name] = application
         return application
 
@@ -102,11 +105,12 @@ class Cluster:
     def refresh(self, name: str, how: str, patience: float = 10.0) -> bool:
         """Have the controller look now, and wait until it has; false when it does not come."""
         application = self.applications[name]
-        application.request_refresh(how)
+        number = application.request_refresh(how)
         deadline = time.monotonic() + patience
-        while application.refreshing and time.monotonic() < deadline and not self._stopping.is_set():
-            time.sleep(0.02)
-        return not application.refreshing
+        while not application.looked_at(number):
+            if time.monotonic() > deadline or self._stopping.wait(0.02):
+                return False
+        return True
 
     def _follow(self, application: Application) -> None:
         due = 0.0
@@ -126,12 +130,19 @@ class Cluster:
             log.exception("the sandbox's cluster stumbled")
 
     def _pull(self, reference: str) -> Unpacked:
+        """The image, unpacked once for each digest; what a failed pull leaves behind is removed."""
         name, tag, digest = split(reference)
         host, _, repository = name.partition("/")
         client = RegistryClient(host, self._credentials)
         digest = digest or client.resolve(repository, tag or "latest")
-        if digest not in self._pulled:
-            self._pulled[digest] = client.unpack(
-                repository, digest, self.folder / "images" / digest.replace(":", "-")
-            )
-        return self._pulled[digest]
+        with self._pulling:
+            if digest not in self._pulled:
+                images = self.folder / "images"
+                images.mkdir(parents=True, exist_ok=True)
+                place = Path(tempfile.mkdtemp(prefix="image-", dir=images))
+                try:
+                    self._pulled[digest] = client.unpack(repository, digest, place / "root")
+                except BaseException:
+                    shutil.rmtree(place, ignore_errors=True)
+                    raise
+            return self._pulled[digest]

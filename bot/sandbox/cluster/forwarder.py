@@ -50,5 +50,7 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+    # Whichever side ends, both do: a connection that is kept open must not outlive the process behind it.
+    for end in (sink, source):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)

@@ -37,14 +37,17 @@ class Repo:
             return None
 
     def _git(self, *words: str) -> bytes:
-        done = subprocess.run(
-            ["git", *words],
-            cwd=self.folder,
-            env=self._environment(),
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
+        try:
+            done = subprocess.run(
+                ["git", *words],
+                cwd=self.folder,
+                env=self._environment(),
+                capture_output=True,
+                check=False,
+                timeout=60,
+            )
+        except subprocess.TimeoutExpired:
+            raise GitFailed(f"git {words[0]} did not end within 60 s") from None
         if done.returncode != 0:
             raise GitFailed(done.stderr.decode(errors="replace").strip()[-500:])
         return done.stdout

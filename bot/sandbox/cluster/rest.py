@@ -1,30 +1,24 @@
-"""The part of Argo CD's REST API that readers use, with its status codes (fixtures/argocd, section (d)), and a page."""
+"""The part of Argo CD's REST API that readers use, with its status codes (fixtures/argocd, section (d) and rest/)."""
 
 import hmac
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from flask import Flask, jsonify, render_template_string, request
+from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
-if TYPE_CHECKING:
-    from bot.sandbox.cluster.cluster import Cluster
+from bot.sandbox.cluster.page import page
+from bot.sandbox.cluster.render import Document
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta http-equiv="refresh" content="2"><title>cluster · sandbox</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color-scheme:light dark}
-td,th{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top}code{font-size:.85em;overflow-wrap:anywhere}
-.Healthy,.Synced{color:#1a7f37}.Degraded{color:#cf222e}.Progressing,.OutOfSync{color:#9a6700}</style></head><body>
-<h1>Cluster <small>(sandbox)</small></h1><p>This plays Argo CD for the demo and runs each Deployment as one process on this machine.</p>
-<table><tr><th>application<th>sync<th>health<th>images<th>service</tr>{% for app, waiting, url in rows %}<tr>
-<td>{{ app.metadata.name }}<td class="{{ app.status.sync.status }}">{{ app.status.sync.status }}<br><code>{{ (app.status.sync.revision or "")[:10] }}</code>
-<td class="{{ app.status.health.status }}">{{ app.status.health.status }}<br>{{ waiting }}
-<td>{% for image in app.status.summary.images or [] %}<code>{{ image }}</code><br>{% endfor %}<td><a href="{{ url }}/version">{{ url }}</a></tr>{% endfor %}</table></body></html>"""
+if TYPE_CHECKING:
+    from bot.sandbox.cluster.application import Application
+    from bot.sandbox.cluster.cluster import Cluster
 
 Answer = ResponseReturnValue
 
 
 def create_api(cluster: "Cluster", token: str) -> Flask:
-    """The WSGI application."""
+    """The WSGI application: the API for who has the token, the page and the webhook for everybody, as in Argo CD."""
     app = Flask("sandbox-cluster")
 
     @app.before_request
@@ -34,34 +28,56 @@ def create_api(cluster: "Cluster", token: str) -> Flask:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         if scheme == "Bearer" and hmac.compare_digest(given.encode(), token.encode()):
             return None
-        sentence = "invalid session: token is malformed" if given else "no session information"
-        return _error(401, 16, sentence)
+        return _error(401, 16, "no session information")
 
     @app.get("/")
-    def page() -> str:
-        rows = [
-            (a.document(), a.workload.waiting(), cluster.service_url(a.name))
-            for a in cluster.applications.values()
-        ]
-        return render_template_string(PAGE, rows=rows)
+    def people() -> str:
+        return page(cluster)
 
     @app.get("/api/version")
+    @app.get("/api/v1/version")
     def version() -> Answer:
         return jsonify(Version="v3.5.1+sandbox")
 
+    _webhook(app, cluster)
+    _reading(app, cluster)
+    return app
+
+
+def _webhook(app: Flask, cluster: "Cluster") -> None:
     @app.post("/api/webhook")
     def webhook() -> Answer:
+        """Any sender may knock: all that follows is a look. The answer says nothing about whom it concerned."""
+        event = request.headers.get("X-GitHub-Event")
         body: Any = request.get_json(silent=True)
-        if not isinstance(body, dict) or "ref" not in body:
-            return "Unknown webhook event", 400
-        for application in cluster.applications.values():
-            source = application.document()["spec"]["source"]
-            if body["ref"] == f"refs/heads/{source['targetRevision']}":
+        if event is None:
+            return "Unknown webhook event\n", 400
+        if event not in ("push", "ping") or not isinstance(body, dict):
+            return "Webhook processing failed\n", 400
+        for application in cluster.applications.values() if event == "push" else ():
+            if _concerns(application, body):
                 application.request_refresh("normal")
         return "", 200
 
-    _reading(app, cluster)
-    return app
+
+def _concerns(application: "Application", push: Document) -> bool:
+    """The same branch of the same repository; port and `.git` do not count, as in Argo CD."""
+    repository = push.get("repository")
+    page_of_it = repository.get("html_url") if isinstance(repository, dict) else None
+    same_branch = push.get("ref") == f"refs/heads/{application.source['targetRevision']}"
+    return (
+        same_branch
+        and isinstance(page_of_it, str)
+        and _place(page_of_it) == _place(application.source["repoURL"])
+    )
+
+
+def _place(url: str) -> tuple[str | None, str]:
+    try:
+        parts = urlsplit(url)
+        return parts.hostname, parts.path.rstrip("/").removesuffix(".git").lower()
+    except ValueError:
+        return None, url
 
 
 def _reading(app: Flask, cluster: "Cluster") -> None:
@@ -76,38 +92,49 @@ def _reading(app: Flask, cluster: "Cluster") -> None:
         problem = _unreadable(cluster, name)
         if problem is not None:
             return problem
-        if request.args.get("refresh"):
-            cluster.refresh(name, request.args["refresh"])
-        return jsonify(cluster.applications[name].document())
+        how = request.args.get("refresh")
+        if how:
+            cluster.refresh(name, "hard" if how == "hard" else "normal")
+        return jsonify(_with_health(cluster.applications[name]))
 
     @app.get("/api/v1/applications/<name>/resource-tree")
     def tree(name: str) -> Answer:
         problem = _unreadable(cluster, name)
         if problem is not None:
             return problem
-        found = cluster.applications[name]
-        health = found.document()["status"]["health"]
-        nodes = [
-            {
-                "kind": d["kind"],
-                "name": d["metadata"]["name"],
-                "namespace": d["metadata"].get("namespace", ""),
-                "health": health,
-            }
-            for d in found.resources()
-        ]
-        return jsonify(nodes=nodes)
+        return jsonify(nodes=[_node(*found) for found in cluster.applications[name].resources()])
+
+
+def _with_health(application: "Application") -> Document:
+    """The answer about one Application has the health of each resource; the object itself and lists have not."""
+    document = application.document()
+    healths = {(item["kind"], item["metadata"]["name"]): rest for item, *rest in application.resources()}
+    for resource in document.get("status", {}).get("resources", []):
+        found = healths.get((resource["kind"], resource["name"]))
+        if found is not None:
+            resource["health"] = _health(*found)
+    return document
+
+
+def _node(document: Document, health: str, message: str) -> Document:
+    group, _, version = str(document.get("apiVersion", "v1")).rpartition("/")
+    metadata = document["metadata"]
+    found = {
+        "group": group, "version": version, "kind": document["kind"], "name": metadata["name"],
+        "namespace": metadata.get("namespace", ""), "health": _health(health, message),
+    }  # fmt: skip
+    return {key: value for key, value in found.items() if value}
+
+
+def _health(word: str, message: str) -> Document:
+    return {"status": word} | ({"message": message} if message else {})
 
 
 def _unreadable(cluster: "Cluster", name: str) -> Answer | None:
     project, found = request.args.get("project"), cluster.applications.get(name)
-    if found is None:
-        return (
-            _error(404, 5, f'applications.argoproj.io "{name}" not found')
-            if project
-            else _error(403, 7, "permission denied")
-        )
-    if project and project != found.document()["spec"]["project"]:
+    if found is None and project:
+        return _error(404, 5, f'applications.argoproj.io "{name}" not found')
+    if found is None or (project and project != found.document()["spec"]["project"]):
         return _error(403, 7, "permission denied")
     return None
 

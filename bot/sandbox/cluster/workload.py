@@ -1,213 +1,127 @@
-"""A Deployment of the sandbox: one real process per image, replaced only when the new one is ready.
+"""A Deployment of the sandbox: what serves, what is to replace it, and how healthy that is.
 
-`spec.replicas` is not followed: one process stands for all pods.
+`spec.replicas` is followed only as far as zero or more: one process stands for all pods of a template.
 """
 
 import contextlib
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
 from bot.sandbox.cluster.forwarder import Forwarder
-from bot.sandbox.cluster.render import Document, containers
-from bot.sandbox.processes import end, spawn
-from bot.sandbox.registry_client import Unpacked
-from bot.sandbox.serving import free_port
-
-Pull = Callable[[str], Unpacked]
-FIRST_BACKOFF, LAST_BACKOFF = 1.0, 10.0
+from bot.sandbox.cluster.pod import Pod, Pull, Template
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What of a pod template matters here. `min_ready` and `deadline` are seconds."""
+    """A Deployment as far as it matters here. `min_ready` and `deadline` are seconds."""
 
-    image: str
-    environment: Mapping[str, str]
-    ready_path: str
-    min_ready: float
-    deadline: float
-
-
-def spec_of(document: Document, *, min_ready: float, deadline: float) -> Spec:
-    """The first container of a Deployment; both times are capped, as nobody wants to wait here."""
-    container = containers(document)[-1]
-    probe = (container.get("readinessProbe") or {}).get("httpGet") or {}
-    environment = {item["name"]: str(item["value"]) for item in container.get("env") or [] if "value" in item}
-    asked = document["spec"]
-    return Spec(
-        image=str(container["image"]),
-        environment=environment,
-        ready_path=str(probe.get("path", "/")),
-        min_ready=min(float(asked.get("minReadySeconds", 0)), min_ready),
-        deadline=min(float(asked.get("progressDeadlineSeconds", 600)), deadline),
-    )
-
-
-class Pod:
-    """One process of one image: pulled, started, restarted with growing pauses when it ends."""
-
-    def __init__(self, spec: Spec, pull: Pull, folder: Path) -> None:
-        """Nothing runs yet."""
-        self.spec, self._pull, self._folder = spec, pull, folder
-        self.port = 0
-        self.ready_since: float | None = None
-        self.restarts = 0
-        self.waiting = "ContainerCreating"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._next_start = 0.0
-
-    def tick(self, now: float) -> None:
-        """Start it when it is due, and see whether it is ready."""
-        if self._process is not None and self._process.poll() is None:
-            self._probe(now)
-            return
-        if self._process is not None:
-            self._ended(now)
-        elif now >= self._next_start:
-            self._start(now)
-
-    def _start(self, now: float) -> None:
-        try:
-            image = self._pull(self.spec.image)
-        except Exception as problem:  # noqa: BLE001 -- whatever it is, the kubelet tries again and says so
-            self.waiting = f"ImagePullBackOff: {str(problem)[:200]}"
-            self._next_start = now + self._backoff()
-            self.restarts += 1
-            return
-        self.port = free_port()
-        command = [sys.executable if word == "python" else word for word in image.entrypoint]
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._process = spawn(
-            command,
-            log=self._folder / "pod.log",
-            environment={**image.environment, **self.spec.environment, **self._given()},
-            folder=image.root / image.working_folder.lstrip("/"),
-            inherit=False,
-        )
-        self.waiting = ""
-
-    def _given(self) -> dict[str, str]:
-        home = {"HOME": str(self._folder), "TMPDIR": str(self._folder)}
-        return {"HOST": "127.0.0.1", "PORT": str(self.port), **home}
-
-    def _probe(self, now: float) -> None:
-        try:
-            good = requests.get(f"http://127.0.0.1:{self.port}{self.spec.ready_path}", timeout=2).ok
-        except requests.RequestException:
-            good = False
-        if not good:
-            self.ready_since = None
-        elif self.ready_since is None:
-            self.ready_since = now
-
-    def _ended(self, now: float) -> None:
-        code = self._process.returncode if self._process is not None else 0
-        self._process, self.ready_since = None, None
-        self.waiting = f"CrashLoopBackOff: exit code {code}"
-        self._next_start = now + self._backoff()
-        self.restarts += 1
-
-    def _backoff(self) -> float:
-        return float(min(FIRST_BACKOFF * 2 ** min(self.restarts, 10), LAST_BACKOFF))
-
-    def stop(self) -> None:
-        """End the process; done already is done."""
-        if self._process is not None:
-            end(self._process, grace=5)
-            self._process = None
+    template: Template
+    replicas: int = 1
+    min_ready: float = 0.0
+    deadline: float = 600.0
 
 
 class Workload:
-    """A Deployment: what serves, what is to replace it, and how healthy that is."""
+    """A rolling update with one pod more than needed: the old one serves until the new one is ready.
+
+    `apply` comes from one thread and `tick` from another, the one that lives as long as the pods.
+    """
 
     def __init__(
         self, name: str, pull: Pull, folder: Path, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Nothing is applied yet."""
+        """Nothing is applied yet, but the Service has its port, where it listens."""
         self.name, self._pull, self._folder, self._monotonic = name, pull, folder, monotonic
         self.service = Forwarder()
-        self.serving: Pod | None = None
-        self.coming: Pod | None = None
-        self._began = 0.0
-        self._pods = 0
-        # One thread applies what git says, another lets the pods move.
+        self._pods: list[Pod] = []
+        self._serving: Pod | None = None
+        self._wanted: Spec | None = None
+        self._began, self._complete, self._made = 0.0, False, 0
         self._lock = threading.RLock()
 
-    def apply(self, spec: Spec) -> bool:
-        """Make this the wanted state; false when it is already."""
+    def apply(self, spec: Spec | None) -> bool:
+        """Make this the wanted state, None meaning no Deployment. Whether pods have to change for it."""
         with self._lock:
-            return self._apply(spec)
-
-    def _apply(self, spec: Spec) -> bool:
-        wanted = self.coming or self.serving
-        if wanted is not None and wanted.spec == spec:
-            return False
-        self._drop_coming()
-        self._began = self._monotonic()
-        if self.serving is None or self.serving.spec != spec:
-            self._pods += 1
-            self.coming = Pod(spec, self._pull, self._folder / f"pod-{self._pods}")
-        return True
+            before, self._wanted = self._wanted, spec
+            if before is not None and spec is not None and _same_pods(before, spec):
+                return False
+            self._began, self._complete = self._monotonic(), False
+            return True
 
     def tick(self) -> None:
-        """Let pods start, get ready, fail, and replace each other."""
+        """Let pods start, get ready, fail, end, and replace each other."""
         with self._lock:
-            self._tick()
-
-    def _tick(self) -> None:
-        now = self._monotonic()
-        for pod in (self.serving, self.coming):
-            if pod is not None:
+            now = self._monotonic()
+            self._arrange(now)
+            for pod in self._pods:
                 pod.tick(now)
-        coming = self.coming
-        if (
-            coming is not None
-            and coming.ready_since is not None
-            and now - coming.ready_since >= coming.spec.min_ready
-        ):
-            old, self.serving, self.coming = self.serving, coming, None
-            self.service.target = coming.port
-            if old is not None:
-                old.stop()
-        elif self.serving is not None and self.serving.port:
-            self.service.target = self.serving.port
+            self._pods = [pod for pod in self._pods if not pod.gone]
+            self._switch(now)
+
+    def _arrange(self, now: float) -> None:
+        template = self._wanted.template if self._wanted is not None and self._wanted.replicas else None
+        staying = [pod for pod in self._pods if not pod.leaving]
+        if template is None:
+            self._serving, self.service.target = None, None
+        elif not any(pod.template == template for pod in staying):
+            self._made += 1
+            self._pods.append(Pod(template, self._pull, self._folder / f"pod-{self._made}"))
+        for pod in staying:
+            if template is None or (pod.template != template and pod is not self._serving):
+                pod.leave(now)
+
+    def _switch(self, now: float) -> None:
+        """The Service goes to the new pod as soon as it has been ready for long enough; the old one may leave then."""
+        spec = self._wanted
+        if spec is None:
+            return
+        for pod in self._pods:
+            good = pod.template == spec.template and pod.ready_since is not None and not pod.leaving
+            if good and (pod is self._serving or now - (pod.ready_since or now) >= spec.min_ready):
+                if self._serving is not None and self._serving is not pod:
+                    self._serving.leave(now)
+                self._serving, self._complete = pod, True
+        if self._serving is not None:
+            self.service.target = self._serving.port
 
     def health(self) -> tuple[str, str]:
-        """Argo CD's word for it, with its message: Degraded only at the progress deadline (fixtures/argocd, 03 and 20)."""
-        pod = self.coming or self.serving
-        if pod is None:
-            return "Progressing", "waiting for the first pod"
-        if self.coming is None and pod.ready_since is not None:
-            return "Healthy", ""
-        if self._monotonic() - self._began > pod.spec.deadline:
-            return "Degraded", f'Deployment "{self.name}" exceeded its progress deadline'
-        return "Progressing", "Waiting for rollout to finish: 1 old replicas are pending termination..."
+        """Argo CD's word, with a message: Degraded at the progress deadline and not earlier (fixtures/argocd, 03, 20)."""
+        with self._lock:
+            spec, serving = self._wanted, self._serving
+            if spec is None or not spec.replicas:
+                return "Healthy", ""
+            if serving is not None and serving.template == spec.template and serving.ready_since is not None:
+                return "Healthy", ""
+            if not self._complete and self._monotonic() - self._began > spec.deadline:
+                return "Degraded", f'Deployment "{self.name}" exceeded its progress deadline'
+            return "Progressing", "Waiting for rollout to finish: 0 of 1 updated replicas are available..."
 
     def images(self) -> list[str]:
-        """The images of the pods that are there."""
-        return sorted({pod.spec.image for pod in (self.serving, self.coming) if pod is not None})
+        """The images of all pods that are there, also of those that only end."""
+        with self._lock:
+            return sorted({pod.template.image for pod in self._pods})
 
     def waiting(self) -> str:
-        """Why the newest pod is not there yet, as the kubelet says it."""
-        pod = self.coming or self.serving
-        return pod.waiting if pod is not None else ""
-
-    def _drop_coming(self) -> None:
-        if self.coming is not None:
-            self.coming.stop()
-            self.coming = None
+        """Why the newest pod does not run, as the kubelet says it; empty when it does."""
+        with self._lock:
+            newest = next((pod for pod in reversed(self._pods) if not pod.leaving), None)
+            if newest is None or not newest.waiting:
+                return ""
+            times = f" ({newest.restarts} restarts)" if newest.restarts else ""
+            return f"{newest.waiting}{times}"
 
     def stop(self) -> None:
-        """End every process and the service."""
-        self._drop_coming()
-        if self.serving is not None:
-            self.serving.stop()
+        """End every process and the Service."""
+        with self._lock:
+            for pod in self._pods:
+                pod.kill()
+            self._pods, self._serving, self._wanted = [], None, None
         with contextlib.suppress(OSError):
             self.service.stop()
+
+
+def _same_pods(one: Spec, other: Spec) -> bool:
+    return one.template == other.template and bool(one.replicas) == bool(other.replicas)

@@ -1,0 +1,108 @@
+"""A rendered Deployment as the sandbox runs it: what it cannot run, or a real API server would reject, is refused."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.sandbox.cluster.pod import Template
+from bot.sandbox.cluster.render import CannotRender, Document
+from bot.sandbox.cluster.workload import Spec
+
+
+class Rejected(Exception):
+    """What an API server would say about the object."""
+
+
+def deployment_of(documents: Sequence[Document]) -> Document | None:
+    """The one Deployment among the rendered objects. Raises CannotRender for several."""
+    found = [document for document in documents if document.get("kind") == "Deployment"]
+    if len(found) > 1:
+        raise CannotRender(f"the sandbox runs one Deployment for each Application, and here are {len(found)}")
+    return found[0] if found else None
+
+
+def spec_of(document: Document, *, min_ready: float, deadline: float) -> Spec:
+    """Its first container. Both times cap what the Deployment asks for, as nobody wants to wait here.
+
+    Raises CannotRender for environment variables that come from elsewhere.
+    """
+    spec = _map(document.get("spec"))
+    pods = _map(_map(spec.get("template")).get("spec"))
+    container = _containers(pods)[0] if _containers(pods) else {}
+    command = container.get("command")
+    grace = _number(pods.get("terminationGracePeriodSeconds"), 30)
+    template = Template(
+        image=str(container.get("image", "")),
+        command=_words(command) if command else None,
+        arguments=_words(container.get("args")),
+        environment=_environment(container),
+        ready_path=_ready_path(container),
+        grace=grace,
+    )
+    return Spec(
+        template=template,
+        replicas=int(_number(spec.get("replicas"), 1)),
+        min_ready=min(_number(spec.get("minReadySeconds"), 0), min_ready),
+        deadline=min(_number(spec.get("progressDeadlineSeconds"), 600), deadline),
+    )
+
+
+def admit(document: Document) -> None:
+    """Raise Rejected for what the API server refuses first: the words are its own (fixtures/argocd, 04)."""
+    spec = _map(document.get("spec"))
+    template = _map(spec.get("template"))
+    name = f'Deployment.apps "{document["metadata"]["name"]}" is invalid: '
+    containers = _containers(_map(template.get("spec")))
+    if not containers:
+        raise Rejected(f"{name}spec.template.spec.containers: Required value")
+    labels = _map(_map(template.get("metadata")).get("labels"))
+    wanted = _map(_map(spec.get("selector")).get("matchLabels"))
+    if not wanted or any(labels.get(key) != value for key, value in wanted.items()):
+        raise Rejected(
+            f"{name}spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`"
+        )
+    for index, container in enumerate(containers):
+        place = f"spec.template.spec.containers[{index}]"
+        if not container.get("image"):
+            raise Rejected(f"{name}{place}.image: Required value")
+        for number, port in enumerate(_list(container.get("ports"))):
+            if not 0 < _number(_map(port).get("containerPort"), 0) < 65536:
+                raise Rejected(
+                    f"{name}{place}.ports[{number}].containerPort: Invalid value: must be between 1 and 65535, inclusive"
+                )
+
+
+def _environment(container: Document) -> dict[str, str]:
+    entries = [_map(entry) for entry in _list(container.get("env"))]
+    foreign = [str(entry.get("name")) for entry in entries if "valueFrom" in entry]
+    if foreign or container.get("envFrom"):
+        raise CannotRender(
+            f"the sandbox cannot fill environment variables from elsewhere: {', '.join(foreign) or 'envFrom'}"
+        )
+    return {str(entry["name"]): str(entry.get("value", "")) for entry in entries if "name" in entry}
+
+
+def _ready_path(container: Document) -> str | None:
+    probe = container.get("readinessProbe")
+    return str(_map(_map(probe).get("httpGet")).get("path", "/")) if probe else None
+
+
+def _containers(pods: Document) -> list[Document]:
+    return [_map(container) for container in _list(pods.get("containers"))]
+
+
+def _map(value: Any) -> Document:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    return tuple(str(word) for word in _list(value))
+
+
+def _number(value: Any, otherwise: float) -> float:
+    return (
+        float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else float(otherwise)
+    )
