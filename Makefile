@@ -18,7 +18,7 @@ $(BIN)/uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 
 $(STAMP): pyproject.toml uv.lock | $(BIN)/uv
-	$(UV) sync --frozen --quiet --all-extras --inexact
+	$(UV) sync --frozen --quiet --all-extras --inexact --compile-bytecode
 	@touch $(STAMP)
 
 install: $(STAMP) ## make .venv with everything from the lock file

@@ -99,6 +99,7 @@ class PredictionCheck:
 
     url: str
     timeout: timedelta = timedelta(seconds=10)
+    attempts: int = 5
 
 
 Check = HttpCheck | PredictionCheck

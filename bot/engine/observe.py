@@ -1,9 +1,11 @@
 """Read the world for one target into one frozen Snapshot: reads only, cheapest first, and nothing that cannot matter."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from bot.core.holds import agrees, hold
 from bot.core.model import (
+    Check,
     Earlier,
     HttpCheck,
     Kind,
@@ -26,41 +28,48 @@ from bot.core.names import (
 from bot.core.verdict import Claim, Outcome, Verdict, combine
 from bot.ports import Expected, World
 
+PROBE_EVERY = timedelta(seconds=2)
+
 
 def observe(target: Target, world: World) -> Snapshot:
-    """One look. Raises `Retryable` when a neighbour cannot be asked, `Refused` when what it says needs a person."""
+    """One look. Raises `Retryable` when a neighbour cannot be asked, `Refused` when what it says needs a person.
+
+    No look is of one instant. The forge is asked before git: a proposal that is merged meanwhile is then seen as
+    pinned, never as merged and not pinned, which would look as if somebody had taken it back.
+    """
+    wanted = world.registry.wanted(target.model, target.when)
+    named = wanted is not None and VERSION.match(wanted.version) is not None
+    is_open = tuple(p for p in world.forge.open_proposals() if p.target == target.name)
+    last = (
+        world.forge.newest(deploy_branch(target.name, wanted.version))
+        if wanted is not None and named
+        else None
+    )
     world.manifests.fetch()
     pinned = world.manifests.pinned(target)
-    wanted = world.registry.wanted(target.model, target.when)
     look = Snapshot(
         target=target,
         now=world.clock(),
         pinned=pinned,
         wanted=wanted,
         pinned_version=version_of_tag(pinned.value.tag),
-        open=tuple(p for p in world.forge.open_proposals() if p.target == target.name),
+        open=is_open,
+        last=last,
         problem=world.catalogue().problem,
     )
     if target.paused:
         return look
-    look = _history(look, world)
-    look = _proven(look, world)
-    if wanted is None or not VERSION.match(wanted.version):
-        return look
-    return _proposed(_made(_gated(look, world), world), world)
+    look = _proven(_history(look, world), world)
+    return _proposed(_made(_gated(look, world), world), world) if named else look
 
 
 def _history(look: Snapshot, world: World) -> Snapshot:
     """Which proposal brought what is pinned, what takes it back, and what became of the wanted version before."""
-    name, forge = look.target.name, world.forge
-    brought = forge.brought(look.pinned.commit)
-    if brought is not None and brought.target != name:
+    brought = world.forge.brought(look.pinned.commit)
+    if brought is not None and brought.target != look.target.name:
         brought = None
     revert = _revert_of(brought, world)
-    if look.wanted is None or not VERSION.match(look.wanted.version):
-        return replace(look, brought_by=brought, revert=revert)
-    last = forge.newest(deploy_branch(name, look.wanted.version))
-    taken_back = None
+    last, taken_back = look.last, None
     if (
         last is not None
         and last.state is ProposalState.MERGED
@@ -70,7 +79,9 @@ def _history(look: Snapshot, world: World) -> Snapshot:
         taken_back = (
             revert if brought is not None and brought.number == last.number else _revert_of(last, world)
         )
-    return replace(look, brought_by=brought, revert=revert, last=last, taken_back_by=taken_back)
+    # What was open when the forge was asked may be merged by now: it brought what is pinned.
+    still_open = tuple(p for p in look.open if brought is None or p.number != brought.number)
+    return replace(look, open=still_open, brought_by=brought, revert=revert, taken_back_by=taken_back)
 
 
 def _revert_of(proposal: Proposal | None, world: World) -> Proposal | None:
@@ -105,8 +116,20 @@ def verify(look: Snapshot, world: World) -> Verdict:
         verdicts.append(world.cluster.look(target.rollout, claim(look), look.now))
     if all(verdict.outcome is Outcome.SUCCEEDED for verdict in verdicts):
         expected = _expected(look, world)
-        verdicts += [world.prober.probe(check, expected, look.now) for check in target.verify]
+        verdicts += [
+            _probed(look, check, world.prober.probe(check, expected, look.now)) for check in target.verify
+        ]
     return _bounded(look, combine(tuple(verdicts)))
+
+
+def _probed(look: Snapshot, check: Check, verdict: Verdict) -> Verdict:
+    """A bad answer counts once there was time for all attempts since the merge: a server may stumble while it starts."""
+    early = look.now - look.pinned.changed_at < check.attempts * PROBE_EVERY
+    if verdict.outcome is not Outcome.FAILED or not early:
+        return verdict
+    return replace(
+        verdict, outcome=Outcome.PENDING, because=f"{verdict.because}; trying again", again=PROBE_EVERY
+    )
 
 
 def _bounded(look: Snapshot, verdict: Verdict) -> Verdict:

@@ -220,6 +220,48 @@ def test_the_promises_hold_in_every_story(start: str, policy: str) -> None:
     assert tried > states
 
 
+READS = 14  # no pass reads more often than this
+
+
+def meanwhile(after: int, step: Step) -> Callable[[MemoryWorld], None]:
+    """A pass during which something happens outside, between two of its reads."""
+
+    def do(world: MemoryWorld) -> None:
+        world.meanwhile = (after, step.do)
+        one_pass(world)
+        world.meanwhile = None
+
+    return do
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_the_promises_hold_when_the_world_changes_during_a_look(start: str) -> None:
+    from bot.core.model import MergePolicy, RevertPolicy
+
+    world = STARTS[start]({"merge": MergePolicy.AUTO, "revert": RevertPolicy.AUTO})
+    seen, queue, tried = {world.key()}, deque([(world, ())]), 0
+    while queue and len(seen) < 120:
+        world, story = queue.popleft()
+        for step in events(world):
+            for after in range(1, READS):
+                other, told = world.copy(), (*story, f"{step.name} after read {after} of a pass")
+                tried += 1
+                try:
+                    meanwhile(after, step)(other)
+                    holds(other)
+                    comes_to_rest(other)
+                    ends_well(other)
+                except BrokenPromise as broken:
+                    raise BrokenPromise(f"{broken}\nthe story: {' -> '.join(told)}") from broken
+        for step in (*events(world), PASSES[0], PASSES[1]):
+            after_step = world.copy()
+            step.do(after_step)
+            if after_step.key() not in seen:
+                seen.add(after_step.key())
+                queue.append((after_step, (*story, step.name)))
+    assert tried > 4000
+
+
 def test_the_happy_story_takes_one_proposal_and_ends_live() -> None:
     world = merged({})
     world.cluster_syncs("good")

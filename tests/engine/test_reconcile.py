@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.core.model import Catalogue, ModelVersion, PinValue, Selector
+from bot.core.model import Catalogue, Check, HttpCheck, ModelVersion, PinValue, Selector
+from bot.core.verdict import Outcome, Verdict
 from bot.engine.loop import Loop
 from bot.engine.reconcile import REFUSED_AGAIN, REPEATED_AGAIN, judge, reconcile
-from bot.ports import Entry, Refused, Retryable, World
+from bot.ports import Entry, Expected, Refused, Retryable, World
 from tests.adapters.test_queue import eventually
-from tests.engine.world import MemoryWorld, Registry, first
+from tests.engine.world import MemoryWorld, Prober, Registry, first
 
 NAME = "fraud-detector/production"
 
@@ -105,6 +106,28 @@ def test_the_before_value_and_the_deadline_are_about_the_commit_that_changed_the
         "failed",
         "not done at the deadline: the rollout is rolling",
     )
+
+
+class BadAnswers(Prober):
+    """A served model that answers badly."""
+
+    def probe(self, check: Check, expected: Expected, now: datetime) -> Verdict:
+        return Verdict(Outcome.FAILED, "500 instead of 200")
+
+
+def test_a_bad_answer_counts_after_all_attempts() -> None:
+    world = promoted()
+    world.person_pins(PinValue("v2", None))
+    world.serving[world.commits[-1].id] = "good"
+    probed = replace(world.target, verify=(HttpCheck("https://f.test/health", attempts=30),))
+    ports = replace(world.ports(), prober=BadAnswers(world))
+    early = judge(probed, ports).look.verdict
+    assert early is not None
+    assert (early.outcome, early.because) == ("pending", "500 instead of 200; trying again")
+    world.now += timedelta(seconds=60)
+    late = judge(probed, ports).look.verdict
+    assert late is not None
+    assert (late.outcome, late.because) == ("failed", "500 instead of 200")
 
 
 class Once:

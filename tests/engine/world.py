@@ -43,6 +43,9 @@ BOT = "gitops-bot[bot]"
 REPOSITORY = "registry.test/acme/fraud-detector"
 
 
+Event = Callable[["MemoryWorld"], None]
+
+
 class Crash(Exception):
     """The process died here."""
 
@@ -112,7 +115,9 @@ class MemoryWorld:
     now: datetime = START
     ids: int = 0
     writes: int = 0
+    reads: int = 0
     crash_after: int | None = None
+    meanwhile: tuple[int, "Event"] | None = None  # after so many reads of a pass, this happens outside
 
     def copy(self) -> "MemoryWorld":
         """A world that goes on by itself."""
@@ -250,8 +255,15 @@ class MemoryWorld:
         if self.crash_after is not None and self.writes >= self.crash_after:
             raise Crash
 
+    def read(self) -> None:
+        """Called before each read of a pass: the world may change between two of them."""
+        self.reads += 1
+        if self.meanwhile is not None and self.reads == self.meanwhile[0]:
+            event, self.meanwhile = self.meanwhile[1], None
+            event(self)
+
     def ports(self) -> World:
-        self.writes = 0
+        self.writes = self.reads = 0
         return World(
             catalogue=lambda: Catalogue({self.target.name: self.target}),
             registry=Registry(self),
@@ -291,6 +303,7 @@ class Part:
 
 class Registry(Part):
     def wanted(self, model: str, when: Selector) -> ModelVersion | None:
+        self.world.read()
         return self.version(model, self.world.alias) if self.world.alias else None
 
     def version(self, model: str, version: str) -> ModelVersion | None:
@@ -310,12 +323,14 @@ class Registry(Part):
 
 class Images(Part):
     def find(self, repository: str, tag: str) -> Image | None:
+        self.world.read()
         digest = self.world.images.get(tag)
         return Image(repository, tag, digest) if digest else None
 
 
 class CI(Part):
     def find(self, workflow: Workflow, correlation: str) -> Build | None:
+        self.world.read()
         return self.world.builds.get(correlation)
 
     def start(self, workflow: Workflow, correlation: str, inputs: Mapping[str, str]) -> Build:
@@ -340,6 +355,7 @@ class Manifests(Part):
         return []
 
     def pinned(self, target: Target) -> Pinned:
+        self.world.read()
         commits = self.world.commits
         changed = len(commits) - 1
         while changed > 0 and commits[changed - 1].value == commits[changed].value:
@@ -357,6 +373,7 @@ class Manifests(Part):
         )
 
     def branch(self, target: Target, name: str) -> Branch | None:
+        self.world.read()
         branch = self.world.branches.get(name)
         if branch is None:
             return None
@@ -402,12 +419,15 @@ class Manifests(Part):
 
 class Forge(Part):
     def open_proposals(self) -> Sequence[Proposal]:
+        self.world.read()
         return self.world.open()
 
     def newest(self, branch: str) -> Proposal | None:
+        self.world.read()
         return self.world.newest_of(branch)
 
     def brought(self, commit: str) -> Proposal | None:
+        self.world.read()
         number = next(c.proposal for c in self.world.commits if c.id == commit)
         return next((p for p in self.world.proposals if p.number == number), None)
 
@@ -488,6 +508,7 @@ class Forge(Part):
         raise NotImplementedError
 
     def proof(self, commit: str, target: str) -> Proof:
+        self.world.read()
         return self.world.proofs.get(commit, Proof())
 
     def record(self, commit: str, target: str, proof: Proof, url: str | None = None) -> None:
@@ -502,6 +523,7 @@ class Forge(Part):
 
 class Cluster(Part):
     def look(self, rollout: ArgoCD, claim: Claim, now: datetime) -> Verdict:
+        self.world.read()
         truth = self.world.serving.get(claim.commit)
         if not self.world.reachable:
             return Verdict(Outcome.INCONCLUSIVE, "Argo CD does not answer")
@@ -543,9 +565,6 @@ class Journal(Part):
 
     def ping(self) -> None:
         return None
-
-
-Event = Callable[[MemoryWorld], None]
 
 
 def hand_pins(world: MemoryWorld) -> list[PinValue]:

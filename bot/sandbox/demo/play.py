@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -21,11 +22,12 @@ from bot.sandbox.demo.world import MANIFESTS, MODEL, REVIEWER, TARGET, DemoWorld
 
 FINE, FAILED, INTERRUPTED = 0, 1, 130
 
-INTRODUCTION = """\
-A data scientist promotes three versions of a fraud model in a [b]real MLflow server[/b]. A bot has CI build each one,
-opens a pull request, and proves after the merge that the version really serves. The second one does not: it is taken
-back by a pull request. Forge, CI, image registry and cluster are a [b]sandbox[/b] on this machine; git, images, model
-servers, webhooks and predictions are real."""
+INTRODUCTION = (
+    "A data scientist promotes three versions of a fraud model in a [b]real MLflow server[/b]. The bot has CI build each"
+    " one, opens a pull request, and proves after the merge that the version really serves. The second one does not: it"
+    " is taken back by a pull request.\n\nForge, CI, image registry and cluster are a [b]sandbox[/b] on this machine; git,"
+    " images, model servers, webhooks and predictions are real."
+)
 
 
 def play(folder: Path, *, keep: bool, interactive: bool, as_json: bool) -> int:
@@ -81,14 +83,13 @@ def _tell(story: Story, console: Console, started: float) -> tuple[list[Step], s
             console.print(f"  [red]✗[/red] {task.what}")
             console.print(Text(f"    {problem}", style="red"))
             return steps, f"{task.what}: {problem}"
-        line = Text.assemble(
-            ("  ✓ ", "green"),
-            f"{task.what:<44}",
-            (f"{steps[-1].seconds:5.1f} s  ", "dim"),
-            (steps[-1].evidence, "dim"),
-        )
-        console.print(line, soft_wrap=False, overflow="ellipsis", no_wrap=True)
+        _show(steps[-1], console)
     return steps, None
+
+
+def _show(step: Step, console: Console) -> None:
+    console.print(Text.assemble(("  ✓ ", "green"), f"{step.what:<48}", (f"{step.seconds:5.1f} s", "cyan")))
+    console.print(Padding(Text(step.evidence, style="dim"), (0, 0, 0, 4)))
 
 
 def _timed(story: Story, task: Task) -> Step:

@@ -238,7 +238,7 @@ class Story:
 
     def everything_agrees(self) -> str:
         """Wanted, pinned and live are one; one pull request per step; `plan` says that nothing is left to do."""
-        standing = self.world.standing()
+        standing = self._until(self._at_rest, "the bot does not come to rest")
         if {standing["wanted"], standing["pinned"], standing["live"]} != {"3"}:
             raise ClaimFailed(f"wanted, pinned and live are {standing}")
         titles = [pull["title"] for pull in self.world.pull_requests()]
@@ -252,6 +252,10 @@ class Story:
         if because != standing["because"]:
             raise ClaimFailed(f"`gitops-bot plan` says {because!r}, the dashboard {standing['because']!r}")
         return f"4 pull requests; {because}"
+
+    def _at_rest(self) -> Any:
+        standing = self.world.standing()
+        return standing if standing["action"] == "rest" else None
 
     # --- looking ---
 
