@@ -173,7 +173,7 @@ def _build(look: Snapshot, wanted: ModelVersion) -> Decision:
             Wait(LATER),
             f"CI could not build the image of {name} ({plain(build.conclusion or 'failed')}): see {build.url}, mend it and run it again there",
         )
-    if build.started_at is not None and look.now - build.started_at < READ_AFTER_PUSH:
+    if build.ended_at is not None and look.now - build.ended_at < READ_AFTER_PUSH:
         return Decision(Wait(SOON), f"CI has built {name}; waiting for the registry to show the image")
     return Decision(
         Wait(LATER), f"CI says that it built {name}, but {look.target.image} has no such tag: see {build.url}"

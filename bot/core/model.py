@@ -247,6 +247,7 @@ class Build:
     url: str
     conclusion: str = ""  # the CI's own word for the end: success, failure, cancelled, …
     started_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 # --- The manifests repo ----------------------------------------------------------------------------

@@ -59,11 +59,18 @@ class Server:
         return self
 
     def stop(self) -> None:
-        """Stop to listen and wait for the thread; done already is done."""
-        self._server.close()
+        """Stop at once, connections that clients keep open included; done already is done."""
         self._server.task_dispatcher.shutdown(timeout=2)
         if self._thread.is_alive():
+            # In the loop's own thread, as closing from another one neither wakes the loop nor ends what is connected.
+            self._server.trigger.pull_trigger(self._close_everything)
             self._thread.join(timeout=5)
+        else:
+            self._server.close()
+
+    def _close_everything(self) -> None:
+        for dispatcher in list(self._server._map.values()):
+            dispatcher.close()
 
 
 @contextlib.contextmanager

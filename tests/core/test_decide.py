@@ -61,7 +61,7 @@ FAILED = Proof(ProofState.FAILED, "it did not come up")
 BAD = verdict(Outcome.FAILED, "the pods crash")
 GOOD = verdict(Outcome.SUCCEEDED, "it answers")
 RUN = Build("1", "c", BuildState.RUNNING, "https://ci.test/1", started_at=NOW - timedelta(seconds=30))
-BUILT = replace(RUN, state=BuildState.SUCCEEDED)
+BUILT = replace(RUN, state=BuildState.SUCCEEDED, ended_at=NOW - timedelta(seconds=30))
 REVERTED = brought(
     before="7",
     pinned_version="6",
@@ -150,8 +150,8 @@ SITUATIONS: dict[str, tuple[Snapshot, type[Action], str]] = {
     "the build failed": (look(build=replace(RUN, state=BuildState.FAILED, conclusion="failure")), Wait, "could not build the image of version 7 (failure): see https://ci.test/1"),
     "the build failed without a word": (look(build=replace(RUN, state=BuildState.FAILED)), Wait, "(failed)"),
     "the build is done, the registry lags": (look(build=BUILT), Wait, "waiting for the registry"),
-    "the build is done and pushed nothing": (look(build=replace(BUILT, started_at=NOW - timedelta(hours=1))), Wait, "has no such tag"),
-    "the build is done, nobody knows when it began": (look(build=replace(BUILT, started_at=None)), Wait, "has no such tag"),
+    "the build is done and pushed nothing": (look(build=replace(BUILT, ended_at=NOW - timedelta(hours=1))), Wait, "has no such tag"),
+    "the build is done, nobody knows when": (look(build=replace(BUILT, ended_at=None)), Wait, "has no such tag"),
     "the tag is of another run": (look(image=image("7", run="run-old")), Wait, "was built from run run-old, but version 7 is run run-7"),
     # 9
     "an image and no proposal": (look(image=image("7", run="run-7")), OpenProposal, "version 7 has its image: proposing it"),

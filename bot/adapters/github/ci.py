@@ -151,6 +151,7 @@ def _build(run: WorkflowRun, correlation: str) -> Build:
         url=run.html_url,
         conclusion=conclusion,
         started_at=run.run_started_at,
+        ended_at=run.updated_at if run.status == "completed" else None,
     )
 
 

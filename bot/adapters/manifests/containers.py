@@ -24,7 +24,7 @@ def find(source: Source, pin: ContainerPin, image: str) -> Place:
         lines = ", ".join(f"{_name(entry)} in line {source.line(entry)}" for entry in matching)
         found = f"{len(matching)} containers have {wanted} ({lines})"
         raise source.refusal(
-            matching[0], found, "say which one with `container:` in the pin, one pin for each"
+            matching[0], found, "say which one with `name:` beside `container:` in the pin, one pin for each"
         )
     node = tree.value_of(matching[0], "image")
     value = references.parsed(str(tree.text_of(matching[0], "image")))

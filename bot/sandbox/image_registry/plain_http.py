@@ -25,15 +25,3 @@ class PlainHttpServer(Server):
         """Bind at once; serve after `start`."""
         super().__init__(app, port=port)
         self._server.channel_class = _Channel
-
-    def stop(self) -> None:
-        """Stop at once, connections that clients keep open included; done already is done."""
-        self._server.task_dispatcher.shutdown(timeout=2)
-        if self._thread.is_alive():
-            # In the loop's own thread, as closing from another one neither wakes the loop nor ends what is connected.
-            self._server.trigger.pull_trigger(self._close_everything)
-            self._thread.join(timeout=5)
-
-    def _close_everything(self) -> None:
-        for dispatcher in list(self._server._map.values()):
-            dispatcher.close()

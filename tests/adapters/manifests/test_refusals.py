@@ -152,7 +152,7 @@ REFUSALS: list[tuple[str, Pin, dict[str, str | bytes], str]] = [
         ContainerPin("a.yaml"),
         {"a.yaml": CONTAINER + f"initContainers:\n- name: warm\n  image: {IMAGE}:v5\n"},
         f"a.yaml:2: 2 containers have image {IMAGE} (server in line 2, warm in line 5); "
-        "say which one with `container:` in the pin, one pin for each",
+        "say which one with `name:` beside `container:` in the pin, one pin for each",
     ),
     (
         "a path out of the repo",
