@@ -158,7 +158,22 @@ def _told(error: Exception) -> str:
 def description() -> dict[str, Any]:
     """GitHub's description, cut down by slim_openapi.py."""
     found: dict[str, Any] = json.loads(gzip.decompress(DESCRIPTION.read_bytes()))
+    _as_meant(found)
     return found
+
+
+def _as_meant(node: Any) -> None:
+    """What GitHub means and OpenAPI 3.0 would not: null where values are listed, a list that is told from an object."""
+    if isinstance(node, dict):
+        if node.get("nullable") is True and isinstance(node.get("enum"), list):
+            node["enum"] = [*node["enum"], None]
+        if "array" in node.get("discriminator", {}).get("mapping", {}):
+            del node["discriminator"]
+        for one in node.values():
+            _as_meant(one)
+    elif isinstance(node, list):
+        for one in node:
+            _as_meant(one)
 
 
 @functools.cache

@@ -60,7 +60,7 @@ PATHS = {
     f"{REPOSITORY}/actions/runs/{{run_id}}/logs": "get",
     f"{REPOSITORY}/actions/runs/{{run_id}}/jobs": "get",
     f"{REPOSITORY}/hooks": "get post",
-    f"{REPOSITORY}/hooks/{{hook_id}}": "delete",
+    f"{REPOSITORY}/hooks/{{hook_id}}": "get delete",
     f"{REPOSITORY}/hooks/{{hook_id}}/deliveries": "get",
     f"{REPOSITORY}/hooks/{{hook_id}}/deliveries/{{delivery_id}}": "get",
     f"{REPOSITORY}/hooks/{{hook_id}}/deliveries/{{delivery_id}}/attempts": "post",

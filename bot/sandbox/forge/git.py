@@ -1,6 +1,7 @@
 """One bare repository, changed without a work tree: plumbing commands only."""
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 ABSENT = "0" * 40
+_OBJECT_NAME = re.compile(r"[0-9a-f]{7,40}\Z")
 
 _UPDATE_HOOK = """#!/bin/sh
 [ -n "$FORGE_ADMIN" ] && exit 0
@@ -140,6 +142,10 @@ class BareRepository:
         query = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
         done = self.run(*query, accept=(0, 1, 128))
         return done.stdout.decode().strip() or None if done.returncode == 0 else None
+
+    def commit_named(self, name: str) -> str | None:
+        """The commit of an object name, perhaps shortened to seven digits; None for everything else."""
+        return self.resolve(name) if _OBJECT_NAME.match(name) else None
 
     def branch(self, name: str) -> str | None:
         """The head of a branch, or None."""

@@ -129,7 +129,7 @@ class _Pages:
     def commit(self, owner: str, name: str, sha: str) -> str:
         """One commit with its differences and statuses."""
         repo = self._repository(owner, name)
-        found = repo.git.resolve(sha) if sha.isalnum() else None
+        found = repo.git.commit_named(sha)
         if found is None:
             raise not_found()
         one = commit(repo.git, found)
@@ -206,9 +206,7 @@ class _Pages:
         words = place.rstrip("/").split("/")
         for count in range(1, len(words) + 1):
             ref = "/".join(words[:count])
-            sha = repo.git.branch(ref) or (
-                repo.git.resolve(ref) if ref.isalnum() and len(ref) == 40 else None
-            )
+            sha = repo.git.branch(ref) or repo.git.commit_named(ref)
             if sha is not None:
                 return ref, sha, "/".join(words[count:])
         raise not_found()

@@ -145,6 +145,7 @@ def issue(state: State, repo: Repository, found: Pull) -> Document:
         "id": found.id,
         "node_id": node_id("PullRequest", found.id),
         **progress,
+        "state_reason": None,
         "user": user(state, found.author),
         "labels": [label(state, repo, repo.labels[name]) for name in found.labels],
         "comments": sum(comment.number == found.number for comment in repo.comments.values()),

@@ -86,7 +86,7 @@ def compare(owner: str, name: str, basehead: str) -> flask.Response:
 def create_status(owner: str, name: str, sha: str) -> flask.Response:
     """Say something about a commit."""
     repo, body = repository(owner, name), given()
-    if len(sha) != 40 or repo.git.resolve(sha) is None:
+    if len(sha) != 40 or repo.git.commit_named(sha) is None:
         raise Refusal(422, f"No commit found for SHA: {sha[:100]}")
     wanted = text(body, "state", "Status", required=True) or ""
     one_of(wanted, ("error", "failure", "pending", "success"), "state")

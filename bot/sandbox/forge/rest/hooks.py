@@ -48,6 +48,13 @@ def add_hook(repo: Repository, url: str, secret: str, listened: tuple[str, ...],
     return made
 
 
+@api.get("/repos/<owner>/<name>/hooks/<int:number>")
+def get_hook(owner: str, name: str, number: int) -> flask.Response:
+    """One webhook."""
+    repo = repository(owner, name)
+    return answer(documents.hook(state(), repo, _hook(repo, number)))
+
+
 @api.delete("/repos/<owner>/<name>/hooks/<int:number>")
 def delete_hook(owner: str, name: str, number: int) -> flask.Response:
     """Deliver nothing there any more."""

@@ -140,7 +140,7 @@ def delete_ref(owner: str, name: str, ref: str) -> flask.Response:
 
 
 def _object(repo: Repository, sha: str) -> str:
-    found = repo.git.resolve(sha) if len(sha) == 40 else None
+    found = repo.git.commit_named(sha) if len(sha) == 40 else None
     if found is None:
         raise Refusal(422, "Object does not exist")
     return found
@@ -173,15 +173,11 @@ def get_contents(owner: str, name: str, path: str = "") -> flask.Response:
 
 def find_commit(repo: Repository, ref: str) -> str | None:
     """The commit of a branch, a tag, `heads/branch`, or a (short) object name."""
-    for name in (f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/{ref}", ref):
-        found = repo.git.resolve(name) if name != ref or _is_hexadecimal(ref) else None
+    for prefix in ("refs/heads/", "refs/tags/", "refs/"):
+        found = repo.git.resolve(prefix + ref)
         if found is not None:
             return found
-    return None
-
-
-def _is_hexadecimal(ref: str) -> bool:
-    return 4 <= len(ref) <= 40 and set(ref) <= set("0123456789abcdef")
+    return repo.git.commit_named(ref)
 
 
 @api.get("/repos/<owner>/<name>/collaborators/<login>/permission")
