@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from bot.adapters.argocd.reading import Application
-from bot.adapters.argocd.wording import evidence
+from bot.adapters.argocd.wording import LIMIT, evidence, excerpt
 from bot.core.verdict import Claim, Outcome, Verdict
 
 # Healthy, Degraded and OutOfSync of the state before are seen for up to 0.3 s after an operation has ended.
@@ -80,7 +80,7 @@ class Case:
     ) -> Verdict:
         """A verdict with the reading as its evidence."""
         seen = evidence(self.app, self.now, outcome)
-        return Verdict(outcome, f"Argo CD: {because}", seen, taken_in=taken_in, again=again)
+        return Verdict(outcome, excerpt(f"Argo CD: {because}", LIMIT), seen, taken_in=taken_in, again=again)
 
     def pending(self, because: str, *, again: timedelta | None = None, taken_in: bool = True) -> Verdict:
         """Not decided, and something is going to happen."""

@@ -1,0 +1,335 @@
+"""The judge about situations that no recording has, and about documents that are broken or hostile."""
+
+import copy
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.adapters.argocd.images import carries, of_same_repository
+from bot.adapters.argocd.judge import judge
+from bot.core.verdict import Claim, Outcome, Verdict
+from tests.recordings.reader import changes
+
+# The last state of a good bump: Synced and Healthy since 07:03:10, applied at 07:03:07.
+LIVE = [change["object"] for change in changes("argocd", "02-image-bump") if change["object"]["kind"] == "Application"][-1]  # fmt: skip
+COMMIT = LIVE["status"]["sync"]["revision"]
+IMAGE = "127.0.0.1:5000/web:good-2"
+MERGED = datetime(2026, 11, 23, 7, 3, 6, tzinfo=UTC)
+LATER = "b" * 40
+
+
+def claim(**changes_: Any) -> Claim:
+    base = Claim(COMMIT, IMAGE, MERGED, settle=timedelta(seconds=3), deadline=timedelta(minutes=10))
+    return Claim(**{slot: changes_.get(slot, getattr(base, slot)) for slot in Claim.__slots__})
+
+
+def application(**status: Any) -> dict[str, Any]:
+    """The live Application with other parts of its status; None takes a part away."""
+    document = copy.deepcopy(LIVE)
+    for key, value in status.items():
+        if value is None:
+            document["status"].pop(key, None)
+        else:
+            document["status"][key] = value
+    return document
+
+
+def after(seconds: float) -> datetime:
+    """So long after the merge."""
+    return MERGED + timedelta(seconds=seconds)
+
+
+def said(document: dict[str, Any], about: Claim | None = None, seconds: float = 30) -> Verdict:
+    return judge([document], about or claim(), after(seconds))
+
+
+# --- Proof -----------------------------------------------------------------------------------------
+
+
+def test_it_is_live_only_after_it_has_stayed_well_for_as_long_as_asked() -> None:
+    waiting = said(LIVE, seconds=5)
+    assert waiting.outcome is Outcome.PENDING
+    assert waiting.again == timedelta(seconds=2)
+    assert "must stay so until 2026-11-23 07:03:13 UTC" in waiting.because
+    assert said(LIVE, seconds=7).outcome is Outcome.SUCCEEDED
+
+
+def test_the_sentence_of_a_success_does_not_change_with_the_time() -> None:
+    assert said(LIVE, seconds=30).because == said(LIVE, seconds=60).because
+    assert "Healthy since 2026-11-23 07:03:10 UTC" in said(LIVE).because
+
+
+def test_what_the_sync_operation_is_busy_with_is_not_proven_yet() -> None:
+    assert said(LIVE | {"operation": {"sync": {"revision": COMMIT}}}).outcome is Outcome.PENDING
+
+
+def test_health_that_was_read_before_the_sync_ended_proves_nothing() -> None:
+    verdict = said(application(reconciledAt="2026-11-23T07:03:06Z"))
+    assert verdict.outcome is Outcome.PENDING
+
+
+def test_an_application_that_nobody_has_looked_at_for_ten_minutes_may_be_frozen() -> None:
+    verdict = said(LIVE, seconds=700)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert not verdict.taken_in
+    assert "is its controller running?" in verdict.because
+
+
+def test_a_digest_decides_whatever_the_tag_says() -> None:
+    digest = "sha256:" + "1" * 64
+    pods = application(summary={"images": [f"127.0.0.1:5000/web:v7@{digest}"]})
+    assert said(pods, claim(image=f"127.0.0.1:5000/web:v7@{digest}")).outcome is Outcome.SUCCEEDED
+    assert said(pods, claim(image=f"127.0.0.1:5000/web@{digest}")).outcome is Outcome.SUCCEEDED
+    other = said(pods, claim(image="127.0.0.1:5000/web:v7@sha256:" + "2" * 64))
+    assert other.outcome is Outcome.INCONCLUSIVE
+    assert "no pod runs" in other.because
+
+
+@pytest.mark.parametrize(
+    ("listed", "wanted", "same"),
+    [
+        ("r.io/a/web:v7", "r.io/a/web:v7", True),
+        ("r.io/a/web:v7", "r.io/a/web:v8", False),
+        ("r.io/a/web:v7@sha256:1", "r.io/a/web:v7", True),
+        ("r.io/a/web:v7", "r.io/a/web:v7@sha256:1", False),
+        ("r.io/a/web@sha256:1", "r.io/a/web:v7@sha256:1", True),
+        ("r.io/a/web", "r.io/a/web", True),
+        ("localhost:5000/web", "localhost:5000/web:v7", False),
+        ("localhost:5000/web:v7", "localhost:5001/web:v7", False),
+        ("r.io/b/web:v7", "r.io/a/web:v7", False),
+    ],
+)
+def test_images_are_the_same_by_digest_or_else_by_tag(listed: str, wanted: str, same: bool) -> None:
+    assert carries(listed, wanted) is same
+
+
+def test_a_port_is_no_tag() -> None:
+    assert of_same_repository("localhost:5000/web", "localhost:5000/web:v7@sha256:1")
+    assert not of_same_repository("localhost:5000/web", "localhost/web")
+
+
+def test_a_return_to_what_runs_anyway_needs_no_sync_of_its_own() -> None:
+    about = claim(commit=LATER, revert=True, merged_at=after(20))
+    document = application(sync={"status": "Synced", "revision": LATER}, reconciledAt="2026-11-23T07:03:27Z")
+    assert said(document, about, seconds=22).outcome is Outcome.PENDING
+    assert said(document, about, seconds=26).outcome is Outcome.SUCCEEDED
+
+
+def test_a_bump_for_which_nothing_was_applied_is_doubted_while_other_images_run() -> None:
+    document = application(
+        sync={"status": "Synced", "revision": LATER},
+        summary={"images": [IMAGE, "127.0.0.1:5000/web:good-1", "docker.io/sidecar:1"]},
+    )
+    verdict = said(document, claim(commit=LATER))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "nothing was applied" in verdict.because
+    assert "web:good-1" in verdict.because
+
+
+def test_zero_replicas_serve_nothing() -> None:
+    verdict = said(application(summary={}))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "no replicas" in verdict.because
+
+
+# --- Failure ---------------------------------------------------------------------------------------
+
+
+def degraded(since: str = "2026-11-23T07:03:40Z", **more: Any) -> dict[str, Any]:
+    return application(health={"status": "Degraded", "lastTransitionTime": since}, **more)
+
+
+def test_degraded_after_its_own_sync_is_its_failure() -> None:
+    verdict = said(degraded(), seconds=60)
+    assert verdict.outcome is Outcome.FAILED
+    assert "became Degraded at 2026-11-23 07:03:40 UTC" in verdict.because
+
+
+def test_what_is_degraded_is_named_where_the_answer_tells() -> None:
+    health = {"status": "Degraded", "message": 'Deployment "web" exceeded its progress deadline'}
+    resources = [
+        {"kind": "Deployment", "name": "web", "health": health},
+        {"kind": "Service", "name": "web", "health": {"status": "Healthy"}},
+    ]
+    verdict = said(degraded(resources=resources), seconds=60)
+    assert "Deployment web is Degraded: Deployment" in verdict.because
+    assert any("exceeded its progress deadline" in item.answer for item in verdict.evidence)
+
+
+def test_degraded_since_before_the_commit_is_not_its_failure_however_long_it_takes() -> None:
+    document = degraded("2026-11-23T07:00:00Z")
+    assert said(document, seconds=5).outcome is Outcome.PENDING
+    assert said(document, seconds=60).outcome is Outcome.INCONCLUSIVE
+    late = application(
+        health={"status": "Degraded", "lastTransitionTime": "2026-11-23T07:00:00Z"}, reconciledAt=None
+    )
+    assert said(late, seconds=6000).outcome is Outcome.INCONCLUSIVE
+
+
+def test_degraded_before_a_later_sync_of_the_same_image_is_still_its_failure() -> None:
+    """Another commit with the same image is synced after the rollout has failed: that mends nothing."""
+    history = [
+        {"revision": COMMIT, "deployStartedAt": "2026-11-23T07:03:06Z"},
+        {"revision": LATER, "deployStartedAt": "2026-11-23T07:04:00Z"},
+    ]
+    operation = copy.deepcopy(LIVE["status"]["operationState"])
+    operation["syncResult"]["revision"] = LATER
+    operation |= {"startedAt": "2026-11-23T07:04:00Z", "finishedAt": "2026-11-23T07:04:01Z"}
+    document = degraded(
+        history=history, operationState=operation, sync={"status": "Synced", "revision": LATER}
+    )
+    verdict = said(document, claim(contains=(LATER,), later=(LATER,)), seconds=120)
+    assert verdict.outcome is Outcome.FAILED
+
+
+def test_progressing_at_the_deadline_has_failed_if_it_was_begun_in_time() -> None:
+    document = application(
+        health={"status": "Progressing", "lastTransitionTime": "2026-11-23T07:03:08Z"}, reconciledAt=None
+    )
+    about = claim(deadline=timedelta(seconds=60))
+    assert said(document, about, seconds=59).outcome is Outcome.PENDING
+    verdict = said(document, about, seconds=61)
+    assert verdict.outcome is Outcome.FAILED
+    assert "Progressing, and the deadline has passed" in verdict.because
+
+
+def test_progressing_at_the_deadline_goes_on_if_it_was_begun_late() -> None:
+    document = application(
+        health={"status": "Progressing", "lastTransitionTime": "2026-11-23T07:03:08Z"}, reconciledAt=None
+    )
+    about = claim(merged_at=after(-55), deadline=timedelta(seconds=60))
+    verdict = said(document, about, seconds=10)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "not because of this commit" in verdict.because
+    assert said(document, about, seconds=61).outcome is Outcome.FAILED
+
+
+def failed_sync(revision: str = COMMIT, **more: Any) -> dict[str, Any]:
+    state = {
+        "phase": "Failed",
+        "message": "one or more objects failed to apply",
+        "operation": {"sync": {"revision": revision}},
+        "startedAt": "2026-11-23T07:03:06Z",
+        "finishedAt": "2026-11-23T07:03:07Z",
+    }
+    return application(
+        sync={"status": "OutOfSync", "revision": COMMIT}, operationState=state | more, history=[]
+    )
+
+
+def test_its_own_failed_sync_is_its_failure_with_the_message() -> None:
+    verdict = said(failed_sync())
+    assert verdict.outcome is Outcome.FAILED
+    assert "one or more objects failed to apply" in verdict.because
+    assert any("one or more objects" in item.answer for item in verdict.evidence)
+
+
+def test_another_commits_failed_sync_is_not_its_failure() -> None:
+    assert said(failed_sync("c" * 40)).outcome is not Outcome.FAILED
+    assert said(failed_sync("c" * 40), seconds=6000).outcome is not Outcome.FAILED
+
+
+def test_a_later_failed_sync_does_not_undo_that_it_was_applied() -> None:
+    document = failed_sync()
+    document["status"]["history"] = [{"revision": COMMIT}]
+    assert said(document).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("seconds", [30, 6000])
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"health": {"status": "Suspended", "lastTransitionTime": "2026-11-23T07:03:10Z"}},
+        {"health": {"status": "Unknown", "lastTransitionTime": "2026-11-23T07:03:10Z"}},
+        {
+            "sync": {"status": "Unknown", "revision": "main"},
+            "conditions": [{"type": "ComparisonError", "message": "no"}],
+        },
+        {"sync": {"status": "OutOfSync", "revision": COMMIT}, "operationState": None, "history": []},
+        {"sync": {"status": "Synced", "revision": "d" * 40}},
+        {"sync": {"status": "Synced", "revision": "d" * 40}, "operationState": None, "history": []},
+        {"summary": {"images": ["127.0.0.1:5000/web:good-1"]}},
+    ],
+)
+def test_these_never_fail_a_commit_not_even_after_the_deadline(
+    status: dict[str, Any], seconds: float
+) -> None:
+    verdict = said(application(**status), seconds=seconds)
+    assert verdict.outcome in (Outcome.PENDING, Outcome.INCONCLUSIVE)
+    # The engine calls what is pending and taken in failed, once the deadline has passed.
+    assert seconds < 600 or verdict.outcome is Outcome.INCONCLUSIVE or not verdict.taken_in
+
+
+def test_a_manual_policy_is_named() -> None:
+    document = application(sync={"status": "OutOfSync", "revision": COMMIT}, operationState=None, history=[])
+    document["spec"]["syncPolicy"] = {"automated": {"enabled": False}}
+    assert "a person must sync it" in said(document).because
+
+
+def test_several_sources_are_told_apart_by_address_or_by_commit() -> None:
+    document = application(sync={"status": "Synced", "revisions": ["e" * 40, COMMIT]})
+    document["spec"].pop("source")
+    document["spec"]["sources"] = [
+        {"repoURL": "https://git.acme.dev/chart"},
+        {"repoURL": "https://git.acme.dev/values.git"},
+    ]
+    result = document["status"]["operationState"]["syncResult"]
+    result.pop("revision")
+    result["revisions"] = ["e" * 40, COMMIT]
+    assert said(document).outcome is Outcome.SUCCEEDED
+    assert said(document, claim(repository_url="https://GIT.acme.dev/values/")).outcome is Outcome.SUCCEEDED
+    other = said(document, claim(repository_url="https://git.acme.dev/chart.git"))
+    assert other.outcome is Outcome.PENDING
+    unknown = said(document, claim(repository_url="https://git.acme.dev/other"))
+    assert (unknown.outcome, unknown.taken_in) == (Outcome.PENDING, False)
+
+
+# --- Broken and hostile ----------------------------------------------------------------------------
+
+JUNK: tuple[Any, ...] = (None, 7, True, "", "x\n\x1b[31m" * 400, [], {}, [None], [[]], {"a": None}, "9999-12-31T23:59:59-14:00")  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in the document."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield (*path, key)
+        yield from places(inner, (*path, key))
+
+
+def replaced(document: Any, path: tuple[Any, ...], junk: Any) -> Any:
+    changed = copy.deepcopy(document)
+    holder = changed
+    for key in path[:-1]:
+        holder = holder[key]
+    holder[path[-1]] = junk
+    return changed
+
+
+@pytest.mark.parametrize("document", [LIVE, degraded(), failed_sync()], ids=["live", "degraded", "failed"])
+def test_no_document_breaks_the_judge(document: dict[str, Any]) -> None:
+    for path in places(document):
+        for junk in JUNK:
+            verdict = said(replaced(document, path, junk))
+            assert len(verdict.because) <= 600
+            assert all(len(item.answer) <= 500 and item.answer.isprintable() for item in verdict.evidence)
+            assert verdict.because.isprintable()
+
+
+def test_an_empty_document_is_not_taken_in() -> None:
+    verdict = said({})
+    assert (verdict.outcome, verdict.taken_in) == (Outcome.PENDING, False)
+
+
+def test_no_document_at_all_is_inconclusive() -> None:
+    assert judge([], claim(), after(10)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_judging_changes_nothing() -> None:
+    before = json.dumps(LIVE)
+    first, second = said(LIVE), said(LIVE)
+    assert first == second
+    assert json.dumps(LIVE) == before
