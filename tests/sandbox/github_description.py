@@ -80,7 +80,7 @@ class Recorder:
         return recording
 
     def _keep(self, environ: Mapping[str, Any], sent: bytes, told: list[Any], body: bytes) -> None:
-        path = environ["PATH_INFO"].encode("latin-1").decode()[len(API) :]
+        path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")[len(API) :]
         status, kind = int(told[0].split()[0]), told[1].get("Content-Type", "").partition(";")[0]
         kept = Exchange(
             environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), sent, status, kind, body

@@ -69,7 +69,7 @@ WEBHOOKS = (
     "ping", "push", "issue-comment-created", "issue-comment-edited", "status", "workflow-run-requested",
     "workflow-run-in-progress", "workflow-run-completed", "pull-request-opened", "pull-request-synchronize",
     "pull-request-edited", "pull-request-closed", "pull-request-reopened", "pull-request-labeled",
-    "pull-request-unlabeled", "pull-request-review-requested",
+    "pull-request-unlabeled", "pull-request-review-requested", "pull-request-review-submitted",
 )  # fmt: skip
 PROSE = (
     "description",

@@ -185,3 +185,13 @@ def test_a_commit_of_main_tells_its_pull_request_and_no_other(world: World) -> N
     assert [pull["number"] for pull in world.get(f"commits/{body['sha']}/pulls")] == [first]
     by_hand = world.change("main", line=4)
     assert world.get(f"commits/{by_hand}/pulls") == []
+
+
+def test_a_repository_may_delete_merged_branches(world: World) -> None:
+    world.forge.repository(NAME).delete_branch_on_merge = True
+    number = world.proposal("bot/x")
+    head = world.forge.head(NAME, "bot/x")
+    assert merge(world, number)[0] == 200
+    assert world.ask("GET", "branches/bot/x").status_code == 404
+    pull = world.get(f"pulls/{number}")
+    assert (pull["merged"], pull["head"]["sha"], pull["changed_files"]) == (True, head, 1)

@@ -2,6 +2,7 @@
 
 import base64
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -249,3 +250,31 @@ def test_what_is_private_in_objects_is_not_shown(world: World) -> None:
     hook = world.forge.add_webhook(NAME, "http://127.0.0.1:9/hook", "a-webhook-secret")
     assert "a-webhook-secret" not in repr(hook) + repr(world.forge.repository(NAME))
     assert TOKEN not in repr(world.forge) + str(vars(world.forge.repository(NAME)))
+
+
+@pytest.mark.parametrize(
+    "name", ["main~0", "main@{0}", "main^", "main:README.md", "-x", "a..b", "main\0", "ma\udcffin", " "]
+)
+def test_what_git_would_take_for_more_than_a_name_names_nothing(world: World, name: str) -> None:
+    encoded = quote(name, safe="", errors="surrogateescape")
+    assert world.ask("GET", f"branches/{encoded}").status_code == 404
+    assert world.ask("GET", f"git/ref/heads/{encoded}").status_code == 404
+    assert world.ask("GET", f"contents/README.md?ref={encoded}").status_code == 404
+    assert world.ask("POST", "pulls", {"title": "T", "head": name, "base": "main"}).status_code == 422
+    body = {"ref": name, "inputs": {"model": "m", "correlation_id": "c"}}
+    assert world.ask("POST", "actions/workflows/build.yml/dispatches", body).status_code == 422
+
+
+@pytest.mark.parametrize("text", ["a\0b", "half \ud800 a pair"])
+def test_text_that_cannot_be_kept_is_refused(world: World, text: str) -> None:
+    number = world.proposal("bot/x")
+    head = world.forge.head(NAME, "bot/x")
+    asked = [
+        world.ask("PATCH", f"pulls/{number}", {"title": text}),
+        world.ask("POST", f"issues/{number}/comments", {"body": text}),
+        world.ask("POST", f"issues/{number}/labels", {"labels": [text]}),
+        world.ask("POST", f"statuses/{head}", {"state": "success", "context": text}),
+        world.ask("PUT", f"pulls/{number}/merge", {"commit_title": text}),
+    ]
+    assert [answer.status_code for answer in asked] == [422] * 5
+    assert world.ask("GET", f"contents/{quote(chr(0))}").status_code == 404

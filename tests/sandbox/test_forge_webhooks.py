@@ -64,6 +64,7 @@ def test_the_story_of_a_pull_request_is_told_in_order(world: World, heard: Recei
     comment = world.ask("POST", f"issues/{number}/comments", {"body": "Hello"}).json()
     world.ask("PATCH", f"issues/comments/{comment['id']}", {"body": "Bye"})
     world.ask("POST", f"pulls/{number}/requested_reviewers", {"reviewers": ["alice"]})
+    world.forge.review(NAME, number, "alice")
     world.forge.set_status(NAME, world.forge.head(NAME, "bot/x"), "validate", "success")
     world.change("bot/x", line=2)
     world.forge.close(NAME, number)
@@ -73,7 +74,7 @@ def test_the_story_of_a_pull_request_is_told_in_order(world: World, heard: Recei
     assert world.forge.settle()
     assert heard.events() == [
         "push", "pull_request.opened", "pull_request.labeled", "pull_request.unlabeled", "pull_request.edited",
-        "issue_comment.created", "issue_comment.edited", "pull_request.review_requested", "status",
+        "issue_comment.created", "issue_comment.edited", "pull_request.review_requested", "pull_request_review.submitted", "status",
         "push", "pull_request.synchronize", "pull_request.closed", "pull_request.reopened",
         "pull_request.closed", "push", "push",
     ]  # fmt: skip

@@ -48,10 +48,11 @@ class Front:
         self._git, self._rest = SmartHttp(services.state), rest_app()
 
     def __call__(self, environ: Mapping[str, Any], start_response: Any) -> Iterable[bytes]:
-        """WSGI."""
+        """WSGI. One answer is made at a time, so that it is about one moment; git takes the lock for pushes only."""
         path = environ["PATH_INFO"]
-        if path.startswith(f"{API}/"):
-            return self._rest({**environ, door.SERVICES: self._services}, start_response)
-        if PATH.match(path):
+        if PATH.match(path) and not path.startswith(f"{API}/"):
             return self._git(environ, start_response)
-        return self._pages(dict(environ), start_response)
+        with self._services.state.lock:
+            if path.startswith(f"{API}/"):
+                return self._rest({**environ, door.SERVICES: self._services}, start_response)
+            return self._pages(dict(environ), start_response)

@@ -8,7 +8,7 @@ from bot.sandbox.forge.git import ABSENT
 from bot.sandbox.forge.git import Commit as GitCommit
 from bot.sandbox.forge.history import changes, commit, contains
 from bot.sandbox.forge.history import commits as log
-from bot.sandbox.forge.records import Comment, Hook, Pull, Run, Status
+from bot.sandbox.forge.records import Comment, Hook, Pull, Review, Run, Status
 from bot.sandbox.forge.state import Repository, State
 from bot.sandbox.forge.workflows import find
 
@@ -31,12 +31,20 @@ def pull_request(state: State, repo: Repository, action: str, pull: Pull, actor:
     _send(state, repo, "pull_request", action, actor, body)
 
 
+def reviewed(state: State, repo: Repository, pull: Pull, review: Review) -> None:
+    """Somebody reviewed a pull request."""
+    found = pulls.review(state, repo, pull, review)
+    document = pulls.pull_simple(state, repo, pull)
+    body = {"review": found | {"state": review.state.lower()}, "pull_request": document}
+    _send(state, repo, "pull_request_review", "submitted", review.by, body)
+
+
 def pushed(state: State, repo: Repository, ref: str, before: str, after: str, actor: str) -> None:
     """A branch or tag moved, appeared (`before` is 40 zeros) or went (`after` is)."""
     created, deleted = before == ABSENT, after == ABSENT
-    range_ = (after, f"^refs/heads/{repo.default_branch}") if created else (f"{before}..{after}",)
-    if created and ref == f"refs/heads/{repo.default_branch}":
-        range_ = (after,)
+    main = f"refs/heads/{repo.default_branch}"
+    new_to = (f"^{main}",) if ref != main and repo.git.resolve(main) else ()
+    range_ = (after, *new_to) if created else (f"{before}..{after}",)
     listed = [] if deleted else [_commit(state, repo, one) for one in log(repo.git, *range_, limit=_LISTED)]
     head = None if deleted else _commit(state, repo, commit(repo.git, after))
     forced = not created and not deleted and not contains(repo.git, after, before)

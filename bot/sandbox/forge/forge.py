@@ -1,17 +1,16 @@
-"""The forge as a whole, and the hands of the people who use it in a demo and in tests."""
+"""The forge as a whole: set up, started, stopped, and what plays CI."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.sandbox.forge import events as payloads
-from bot.sandbox.forge import merging, pulls, pushes
+from bot.sandbox.forge import pushes
 from bot.sandbox.forge.app import API, Front
 from bot.sandbox.forge.git import ABSENT
-from bot.sandbox.forge.history import commit
 from bot.sandbox.forge.pages import pages_app
-from bot.sandbox.forge.records import Hook, Protection, Pull, Review, Run, Status, User
-from bot.sandbox.forge.refusals import not_found
+from bot.sandbox.forge.people import People
+from bot.sandbox.forge.records import Hook, Protection, Run, User
 from bot.sandbox.forge.rest.door import Services
 from bot.sandbox.forge.runs import Runs, Start
 from bot.sandbox.forge.server import HangingUpServer
@@ -20,7 +19,7 @@ from bot.sandbox.forge.webhooks import Courier
 from bot.sandbox.serving import WSGI
 
 
-class Forge:
+class Forge(People):
     """A stand-in for GitHub on loopback: git over HTTP, the REST API under `api_url`, webhooks, pages for people.
 
     Bare repositories are under `folder`/repositories; everything else lives as long as the object. Methods for people
@@ -38,7 +37,7 @@ class Forge:
     ) -> None:
         """Bind at once, so that the addresses are known; answer after `start`. `reviewer` acts on the pages."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._state = State(folder.absolute(), clock)
+        super().__init__(State(folder.absolute(), clock))
         self._courier, self._runs = Courier(self._state), Runs(self._state)
         self._state.publish = self._courier.publish
         services = Services(self._state, self._runs, self._courier)
@@ -72,20 +71,19 @@ class Forge:
         return made
 
     def create_repository(
-        self, name: str, source: Path | None = None, default_branch: str = "main", author: str = "alice"
+        self,
+        name: str,
+        source: Path | None = None,
+        default_branch: str = "main",
+        author: str = "alice",
+        *,
+        delete_branch_on_merge: bool = False,
     ) -> Repository:
         """A new repository; its first commit has the files of a folder (none: it stays empty)."""
         made = self._state.add_repository(name, default_branch)
+        made.delete_branch_on_merge = delete_branch_on_merge
         if source is not None:
-            files = {
-                path.relative_to(source).as_posix(): (
-                    "100755" if path.stat().st_mode & 0o100 else "100644",
-                    path.read_bytes(),
-                )
-                for path in sorted(source.rglob("*"))
-                if path.is_file() and ".git" not in path.relative_to(source).parts
-            }
-            tree = made.git.write_tree(None, files)
+            tree = made.git.write_tree(None, _files(source))
             first = made.git.commit_tree(tree, (), "Begin", self._state.person(author))
             pushes.push(self._state, made, f"refs/heads/{default_branch}", first, ABSENT, author)
         return made
@@ -115,13 +113,6 @@ class Forge:
             self._courier.send(repo, made, "ping", None, body)
         return made
 
-    def repository(self, name: str) -> Repository:
-        """By `owner/name`; KeyError when there is none."""
-        found = self._state.repository(name)
-        if found is None:
-            raise KeyError(name)
-        return found
-
     # --- CI ---
 
     @property
@@ -150,84 +141,6 @@ class Forge:
         """A run as it is now; KeyError when there is none."""
         return self._runs.find(id)[1]
 
-    # --- people ---
-
-    def pull(self, name: str, number: int) -> Pull:
-        """A pull request as it is now."""
-        return pulls.find(self.repository(name), number)
-
-    def merge(self, name: str, number: int, by: str = "alice", method: str = "merge") -> Pull:
-        """Merge it."""
-        repo = self.repository(name)
-        pulls.find(repo, number)
-        return merging.merge(self._state, repo, number, merging.Wish(method), by)
-
-    def close(self, name: str, number: int, by: str = "alice") -> Pull:
-        """Close it unmerged."""
-        return pulls.set_state(self._state, self.repository(name), self.pull(name, number), "closed", by)
-
-    def reopen(self, name: str, number: int, by: str = "alice") -> Pull:
-        """Open it again."""
-        return pulls.set_state(self._state, self.repository(name), self.pull(name, number), "open", by)
-
-    def comment(self, name: str, number: int, body: str, by: str = "alice") -> int:
-        """Comment on it; returns the comment's id."""
-        return pulls.comment(self._state, self.repository(name), self.pull(name, number), body, by).id
-
-    def label(self, name: str, number: int, *labels: str, by: str = "alice") -> Pull:
-        """Add labels to it."""
-        return pulls.label(self._state, self.repository(name), self.pull(name, number), labels, by)
-
-    def review(self, name: str, number: int, by: str = "alice", approve: bool = True) -> Review:
-        """Approve it, or request changes."""
-        event = "APPROVE" if approve else "REQUEST_CHANGES"
-        return pulls.review(self._state, self.repository(name), self.pull(name, number), event, "", by)
-
-    def set_status(
-        self, name: str, sha: str, context: str, state: str, description: str = "", by: str = "ci"
-    ) -> Status:
-        """Set a commit status: error, failure, pending or success."""
-        repo = self.repository(name)
-        login, number = self._state.user(by).login, self._state.next_id()
-        made = Status(number, sha, context, state, description or None, None, login, self._state.now())
-        return pulls.set_status(self._state, repo, made)
-
-    def push_commit(
-        self,
-        name: str,
-        branch: str,
-        files: Mapping[str, bytes | None],
-        *,
-        author: str = "alice",
-        message: str = "Change by hand",
-        start: str | None = None,
-    ) -> str:
-        """Put a commit on a branch as a person with every right would, and return it; None deletes a file.
-
-        A branch that is not there yet begins at `start`, or at the default branch.
-        """
-        repo = self.repository(name)
-        with self._state.lock:
-            old = repo.git.branch(branch)
-            parent = old or repo.git.resolve(start or f"refs/heads/{repo.default_branch}")
-            put = {path: None if data is None else ("100644", data) for path, data in files.items()}
-            tree = repo.git.write_tree(parent, put)
-            parents = (parent,) if parent else ()
-            made = repo.git.commit_tree(tree, parents, message, self._state.person(author))
-            pushes.push(self._state, repo, f"refs/heads/{branch}", made, old or ABSENT, author)
-        return made
-
-    def delete_branch(self, name: str, branch: str, by: str = "alice") -> None:
-        """Delete a branch, which closes its pull requests."""
-        pulls.delete_branch(self._state, self.repository(name), branch, by)
-
-    def head(self, name: str, branch: str = "main") -> str:
-        """The commit that a branch is at; `Refusal` when there is no such branch."""
-        found = self.repository(name).git.branch(branch)
-        if found is None:
-            raise not_found()
-        return commit(self.repository(name).git, found).sha
-
     # --- webhooks that get lost or come late ---
 
     def lose_next_webhooks(self, count: int) -> None:
@@ -245,3 +158,16 @@ class Forge:
     def settle(self, seconds: float = 10.0) -> bool:
         """Wait until everything queued so far has been tried; whether that happened in time."""
         return self._courier.settle(seconds)
+
+
+def _files(source: Path) -> dict[str, tuple[str, bytes]]:
+    """Every file below a folder with its mode and content, but for a `.git` of its own."""
+    found = (path for path in sorted(source.rglob("*")) if path.is_file())
+    return {
+        path.relative_to(source).as_posix(): (
+            "100755" if path.stat().st_mode & 0o100 else "100644",
+            path.read_bytes(),
+        )
+        for path in found
+        if ".git" not in path.relative_to(source).parts
+    }

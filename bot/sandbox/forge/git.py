@@ -11,6 +11,8 @@ from pathlib import Path
 
 ABSENT = "0" * 40
 _OBJECT_NAME = re.compile(r"[0-9a-f]{7,40}\Z")
+# What no name of a ref has, but a revision may: `main~1`, `main@{1}`, `main:file`.
+_NO_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|@\{|\.\.")
 
 _UPDATE_HOOK = """#!/bin/sh
 [ -n "$FORGE_ADMIN" ] && exit 0
@@ -139,6 +141,8 @@ class BareRepository:
 
     def resolve(self, name: str) -> str | None:
         """The commit that a full ref name or an object name means, or None."""
+        if _NO_REF.search(name):
+            return None
         query = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
         done = self.run(*query, accept=(0, 1, 128))
         return done.stdout.decode().strip() or None if done.returncode == 0 else None

@@ -70,12 +70,16 @@ def distance(git: BareRepository, base: str, head: str) -> tuple[int, int]:
 
 def entries(git: BareRepository, commit: str, path: str = "") -> list[Entry]:
     """What is under a folder of a commit, by name; empty when there is no such folder."""
+    if "\0" in path:
+        return []
     line = [*(("--",) if path else ()), *((f"{path.rstrip('/')}/",) if path else ())]
     return _entries(git.run("ls-tree", "-z", "--long", commit, *line).stdout)
 
 
 def entry(git: BareRepository, commit: str, path: str) -> Entry | None:
     """The file or folder at exactly this path of a commit, or None."""
+    if "\0" in path:
+        return None
     found = _entries(git.run("ls-tree", "-z", "--long", commit, "--", path.rstrip("/")).stdout)
     return found[0] if found else None
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.sandbox.forge import pushes
-from bot.sandbox.forge.git import Person
+from bot.sandbox.forge.git import ABSENT, Person
 from bot.sandbox.forge.history import commits
 from bot.sandbox.forge.mergeability import NOT_MERGEABLE, judge
 from bot.sandbox.forge.records import Pull
@@ -38,6 +38,9 @@ def merge(state: State, repo: Repository, number: int, wish: Wish, actor: str) -
         repo.git.move(f"refs/heads/{pull.base}", made, pull.base_sha)
         done = pushes.merged(state, repo, pull, made, actor)
         pushes.moved(state, repo, f"refs/heads/{pull.base}", pull.base_sha, made, actor)
+        head = repo.git.branch(pull.head)
+        if repo.delete_branch_on_merge and head == pull.head_sha and pull.head not in repo.protections:
+            pushes.push(state, repo, f"refs/heads/{pull.head}", ABSENT, head, actor)
         return done
 
 

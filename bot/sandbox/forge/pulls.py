@@ -171,7 +171,8 @@ def review(state: State, repo: Repository, pull: Pull, event: str, body: str, ac
         made = Review(state.next_id(), login, REVIEW_STATES[event], body, pull.head_sha, state.now())
         repo.reviews.setdefault(pull.number, []).append(made)
         rest = tuple(one for one in pull.reviewers if one != login)
-        pushes.put(repo, replace(pull, reviewers=rest, updated_at=made.submitted_at))
+        pull = pushes.put(repo, replace(pull, reviewers=rest, updated_at=made.submitted_at))
+        events.reviewed(state, repo, pull, made)
         return made
 
 

@@ -36,6 +36,7 @@ class Repository:
     git: BareRepository
     created_at: datetime
     pushed_at: datetime
+    delete_branch_on_merge: bool = False
     pulls: dict[int, Pull] = field(default_factory=dict)
     comments: dict[int, Comment] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)

@@ -118,7 +118,7 @@ _FIXED: Document = {
     "has_pages": False, "has_discussions": False, "has_downloads": False, "archived": False, "disabled": False,
     "is_template": False, "allow_forking": False, "web_commit_signoff_required": False, "custom_properties": {},
     "allow_merge_commit": True, "allow_squash_merge": True, "allow_rebase_merge": True, "allow_auto_merge": False,
-    "delete_branch_on_merge": False, "allow_update_branch": True,
+    "allow_update_branch": True,
 }  # fmt: skip
 
 
@@ -141,6 +141,7 @@ def repository(state: State, found: Repository) -> Document:
         "svn_url": page,
         **_FIXED,
         "default_branch": found.default_branch,
+        "delete_branch_on_merge": found.delete_branch_on_merge,
         "open_issues_count": opened,
         "open_issues": opened,
         "created_at": stamp(found.created_at),

@@ -147,6 +147,12 @@ def text(body: dict[str, Any], key: str, resource: str, *, required: bool = Fals
         return None
     if not isinstance(value, str):
         raise Refusal(422, f"Invalid request.\n\nFor '{key}', {json.dumps(value)[:80]} is not a string.")
+    try:
+        storable = "\0" not in value and value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        storable = False
+    if storable is False:
+        raise Refusal(422, f"Invalid request.\n\n'{key}' is not a text that can be kept.")
     return value
 
 

@@ -100,7 +100,7 @@ def _label_names() -> list[str]:
     names = body.get("labels") if isinstance(body, dict) else body
     if not isinstance(names, list) or not all(isinstance(one, str) and 0 < len(one) <= 50 for one in names):
         raise Refusal(422, "Validation Failed", [{"resource": "Label", "code": "invalid", "field": "name"}])
-    return names
+    return [text({"name": one}, "name", "Label") or "" for one in names]
 
 
 @api.delete("/repos/<owner>/<name>/issues/<int:number>/labels/<path:label>")
