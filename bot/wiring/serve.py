@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 THREADS = 8
+KEPT = timedelta(days=180)  # how long the journal tells of decisions
 
 
 def serve(bot: "Bot") -> None:
@@ -31,7 +33,9 @@ def serve(bot: "Bot") -> None:
     metrics = Metrics(
         catalogue=bot.catalogue.known, standings=bot.journal.standings, queue=queue.list, version=_version()
     )
-    loop = Loop(bot.world, queue, bot.settings.sweep, told=metrics.passed, swept=metrics.swept)
+    loop = Loop(
+        bot.world, queue, bot.settings.sweep, told=metrics.passed, swept=lambda at: _swept(bot, metrics, at)
+    )
     server = _listen(bot, _doors(bot, queue, loop, metrics))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
@@ -43,6 +47,11 @@ def serve(bot: "Bot") -> None:
     finally:
         server.close()
         log.info("stopped")
+
+
+def _swept(bot: "Bot", metrics: Metrics, at: datetime) -> None:
+    metrics.swept(at)
+    bot.journal.prune(at - KEPT)
 
 
 def _listen(bot: "Bot", doors: Doors) -> Any:

@@ -17,6 +17,7 @@ from bot.sandbox.training import command
 
 PATIENCE = 180.0
 QUICKEST_DEADLINE = 12.0
+ALIAS_SET = "model_version_alias.created"
 Found = TypeVar("Found")
 EXAMPLE = {
     "columns": [
@@ -66,6 +67,8 @@ class Story:
         self.world = world
         self._training: dict[str, Any] = {}
         self._logs: dict[str, Any] = {}
+        self._kinds: dict[str, str] = {}
+        self._quickest = SLOWEST_START
 
     def tasks(self) -> Iterator[Task]:
         """Every step in its order."""
@@ -117,6 +120,7 @@ class Story:
         return f"run {made['run_id'][:8]}, {measured}"
 
     def _begin_training(self, version: str, kind: str) -> None:
+        self._kinds[version] = kind
         if version not in self._training:
             log = self._logs[version] = self.world.folder / f"training-{version}.log"
             words = command(self.world.tracking.url, MODEL, kind)
@@ -126,20 +130,25 @@ class Story:
 
     def promote(self, version: str) -> str:
         """What a data scientist does, and the signed webhook that follows."""
-        before = len(self.deliveries())
+        before = {item["id"] for item in self.deliveries()}
         answer = requests.post(
             f"{self.world.tracking.url}/api/2.0/mlflow/registered-models/alias",
-            json={"name": MODEL, "alias": "champion", "version": version}, timeout=30,
-        )  # fmt: skip
-        answer.raise_for_status()
-        arrived = self._until(
-            lambda: self.deliveries()[: len(self.deliveries()) - before], "no webhook of MLflow arrived"
+            json={"name": MODEL, "alias": "champion", "version": version},
+            timeout=30,
         )
-        newest = next(item for item in arrived if item["event"] == "model_version_alias.created")
+        answer.raise_for_status()
+
+        def arrived() -> Any:
+            news = [item for item in self.deliveries() if item["id"] not in before]
+            return next((item for item in news if item["event"] == ALIAS_SET), None)
+
+        newest = self._until(arrived, "no webhook of MLflow arrived")
         return f"signed webhook {newest['id'][:8]} verified"
 
     def builds(self, version: str, following: tuple[str, str] | None) -> str:
         """A real image is in the registry; meanwhile the next version may be trained."""
+        broken = self._kinds[version] == "broken"
+        self.world.cluster.progress_deadline = self._quickest if broken else SLOWEST_START
         if following is not None:
             self._begin_training(*following)
 
@@ -189,9 +198,8 @@ class Story:
         return f"Argo CD is Synced and Healthy on v{version}; the bot's probes agree"
 
     def _expect_starts_like(self, seconds: float) -> None:
-        """From now on a rollout that takes three times as long as this one has failed: no need to wait for minutes."""
-        cluster = self.world.cluster
-        cluster.progress_deadline = min(cluster.progress_deadline, max(QUICKEST_DEADLINE, 3 * seconds))
+        """How long a model server takes here is known now, and with it when one that cannot start has failed."""
+        self._quickest = max(QUICKEST_DEADLINE, 1.2 * seconds)
 
     def answers(self, version: str) -> str:
         """Asked here, not by the bot: this version is served and predicts."""
