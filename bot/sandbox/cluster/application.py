@@ -15,7 +15,8 @@ from typing import Any
 from bot.sandbox.cluster import documents
 from bot.sandbox.cluster.deployment import Rejected, admit, deployment_of, spec_of
 from bot.sandbox.cluster.documents import REFRESH, status, timestamp
-from bot.sandbox.cluster.render import CannotRender, Document, render
+from bot.sandbox.cluster.manifest import CannotRender, Document
+from bot.sandbox.cluster.render import render
 from bot.sandbox.cluster.repo import GitFailed, Repo
 from bot.sandbox.cluster.workload import Spec, Workload
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from bot.sandbox.cluster import documents
 from bot.sandbox.cluster.application import Application
-from bot.sandbox.cluster.render import CannotRender, render, split
+from bot.sandbox.cluster.manifest import CannotRender, split
+from bot.sandbox.cluster.render import render
 from bot.sandbox.cluster.repo import GitFailed, Repo
 from bot.sandbox.cluster.rest import create_api
 from bot.sandbox.cluster.workload import Workload

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from bot.sandbox.cluster.manifest import CannotRender, Document
 from bot.sandbox.cluster.pod import Template
-from bot.sandbox.cluster.render import CannotRender, Document
 from bot.sandbox.cluster.workload import Spec
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.sandbox.cluster.render import Document, containers
+from bot.sandbox.cluster.manifest import Document, containers
 
 REFRESH = "argocd.argoproj.io/refresh"
 HISTORY = 10

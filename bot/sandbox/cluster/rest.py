@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from bot.sandbox.cluster.manifest import Document
 from bot.sandbox.cluster.page import page
-from bot.sandbox.cluster.render import Document
 
 if TYPE_CHECKING:
     from bot.sandbox.cluster.application import Application
