@@ -130,7 +130,7 @@ class World:
 
 @contextmanager
 def forge_world(folder: Path, files: Mapping[str, str] = FILES, **options: Any) -> Iterator[World]:
-    """A running forge; leaving the block holds every answer to GitHub's description."""
+    """A running forge; leaving the block holds every answer, and what was asked for it, to GitHub's description."""
     for path, content in files.items():
         file = folder / "source" / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -143,5 +143,5 @@ def forge_world(folder: Path, files: Mapping[str, str] = FILES, **options: Any) 
         world = World(forge, recorder, folder)
         with world.session:
             yield world
-    faults = recorder.faults()
+    faults = recorder.faults(requests=True)
     assert not faults, "\n".join(faults)
