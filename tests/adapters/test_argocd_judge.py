@@ -78,6 +78,13 @@ def test_an_application_that_nobody_has_looked_at_for_ten_minutes_may_be_frozen(
     assert "is its controller running?" in verdict.because
 
 
+def test_a_sync_that_took_a_newer_commit_than_it_was_asked_for_counts_for_that_one() -> None:
+    """A retry with `refresh: true` does (recording 04d)."""
+    operation = copy.deepcopy(LIVE["status"]["operationState"])
+    operation["operation"]["sync"]["revision"] = "c" * 40
+    assert said(application(operationState=operation), seconds=8).outcome is Outcome.SUCCEEDED
+
+
 def test_a_digest_decides_whatever_the_tag_says() -> None:
     digest = "sha256:" + "1" * 64
     pods = application(summary={"images": [f"127.0.0.1:5000/web:v7@{digest}"]})
@@ -114,8 +121,22 @@ def test_a_port_is_no_tag() -> None:
 def test_a_return_to_what_runs_anyway_needs_no_sync_of_its_own() -> None:
     about = claim(commit=LATER, revert=True, merged_at=after(20))
     document = application(sync={"status": "Synced", "revision": LATER}, reconciledAt="2026-11-23T07:03:27Z")
-    assert said(document, about, seconds=22).outcome is Outcome.PENDING
+    assert said(document, about, seconds=24).outcome is Outcome.PENDING
     assert said(document, about, seconds=26).outcome is Outcome.SUCCEEDED
+
+
+def test_a_return_is_believed_while_a_hooks_pod_of_the_bad_image_is_left() -> None:
+    about = claim(commit=LATER, revert=True)
+    pods = {"images": [IMAGE, "127.0.0.1:5000/web:bad"]}
+    document = application(sync={"status": "Synced", "revision": LATER}, summary=pods)
+    assert said(document, about).outcome is Outcome.SUCCEEDED
+
+
+def test_a_sync_without_a_rollout_counts_from_its_end() -> None:
+    """Only a label of the Service changes: the health stays what it was long before (recording 29)."""
+    document = application(health={"status": "Healthy", "lastTransitionTime": "2026-11-23T06:00:00Z"})
+    assert said(document, seconds=3).outcome is Outcome.PENDING
+    assert said(document, seconds=5).outcome is Outcome.SUCCEEDED
 
 
 def test_a_bump_for_which_nothing_was_applied_is_doubted_while_other_images_run() -> None:
@@ -225,6 +246,44 @@ def test_its_own_failed_sync_is_its_failure_with_the_message() -> None:
     assert verdict.outcome is Outcome.FAILED
     assert "one or more objects failed to apply" in verdict.because
     assert any("one or more objects" in item.answer for item in verdict.evidence)
+
+
+def retrying(**more: Any) -> dict[str, Any]:
+    return failed_sync(**({"phase": "Running", "retryCount": 2} | more)) | {
+        "operation": {"sync": {"revision": COMMIT}}
+    }
+
+
+def test_a_sync_that_is_tried_again_has_failed_only_at_the_deadline() -> None:
+    waiting = said(retrying())
+    assert waiting.outcome is Outcome.PENDING
+    assert "try 3: one or more objects failed to apply" in waiting.because
+    assert said(retrying(), seconds=601).outcome is Outcome.FAILED
+
+
+def test_trying_again_what_was_applied_before_is_no_failure() -> None:
+    document = retrying()
+    document["status"]["history"] = [{"revision": COMMIT}]
+    assert said(document, seconds=601).outcome is Outcome.INCONCLUSIVE
+
+
+def test_it_is_taken_in_as_soon_as_its_sync_has_begun() -> None:
+    """For a moment the comparison still tells of the commit before (recording 02)."""
+    document = retrying(retryCount=0)
+    document["status"]["sync"] = {"status": "Synced", "revision": "d" * 40}
+    assert said(document).taken_in
+    document["status"].pop("operationState")
+    assert said(document).taken_in
+
+
+def test_progressing_for_another_reason_is_not_its_failure() -> None:
+    """Nothing was applied for the commit, so what rolls out is something else."""
+    document = application(
+        health={"status": "Progressing", "lastTransitionTime": "2026-11-23T07:03:08Z"},
+        sync={"status": "Synced", "revision": LATER},
+        history=[{"revision": COMMIT}, {"revision": LATER, "deployStartedAt": "2026-11-23T07:03:06Z"}],
+    )
+    assert said(document, claim(commit=LATER), seconds=6000).outcome is Outcome.INCONCLUSIVE
 
 
 def test_another_commits_failed_sync_is_not_its_failure() -> None:
