@@ -83,6 +83,7 @@ class ClusterContract:
     def test_a_version_that_does_not_come_up_has_failed_with_evidence(
         self, world: World, cluster: Cluster
     ) -> None:
+        world.cluster.progress_deadline = 3
         digest = world.build("2", crashes=True)
         about = claim(world.pin("2", digest), world.reference("2", digest))
         cluster.ask_to_sync(ROLLOUT)
@@ -97,6 +98,7 @@ class ClusterContract:
     ) -> None:
         before = world.remote.show(world.seen()[2], f"{OVERLAY}/kustomization.yaml")
         image = world.status()["summary"]["images"][0]
+        world.cluster.progress_deadline = 3
         digest = world.build("2", ready_after=1000)
         bad = claim(world.pin("2", digest), world.reference("2", digest))
         cluster.ask_to_sync(ROLLOUT)

@@ -170,7 +170,7 @@ def cluster_world(folder: Path, **options: Any) -> Iterator[World]:
         )
         registry = ImageRegistry(folder / "registry", users=dict([LOGIN])).start()
         stack.callback(registry.stop)
-        limits = {"poll": 3600.0, "progress_deadline": 3.0, "min_ready": 0.2}
+        limits = {"poll": 3600.0, "progress_deadline": 60.0, "min_ready": 0.2}
         cluster = Cluster(
             folder / "cluster", git_url=git.url, git_token=GIT_TOKEN, token=TOKEN, credentials=LOGIN, **(limits | options)
         )  # fmt: skip

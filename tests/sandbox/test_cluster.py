@@ -101,6 +101,7 @@ def test_a_pod_finds_the_environment_of_image_and_deployment_and_nothing_else(li
 def test_a_version_that_is_never_ready_is_degraded_at_the_deadline_and_the_old_one_serves(
     live: World,
 ) -> None:
+    live.cluster.progress_deadline = 3
     commit = live.pin("2", live.build("2", ready_after=1000))
     live.refresh()
     began = time.monotonic()
@@ -113,6 +114,7 @@ def test_a_version_that_is_never_ready_is_degraded_at_the_deadline_and_the_old_o
 
 
 def test_a_version_that_crashes_is_restarted_and_degraded_only_at_the_deadline(live: World) -> None:
+    live.cluster.progress_deadline = 3
     commit = live.pin("2", live.build("2", crashes=True))
     live.refresh()
     live.until(lambda: "CrashLoopBackOff" in live.application.workload.waiting(), "a crash loop")
@@ -123,6 +125,7 @@ def test_a_version_that_crashes_is_restarted_and_degraded_only_at_the_deadline(l
 
 
 def test_an_image_that_does_not_exist_is_progressing_until_the_deadline(live: World) -> None:
+    live.cluster.progress_deadline = 3
     commit = live.pin("9", "sha256:" + "0" * 64)
     live.refresh()
     live.until(lambda: "ImagePullBackOff" in live.application.workload.waiting(), "a failed pull")
@@ -132,6 +135,7 @@ def test_an_image_that_does_not_exist_is_progressing_until_the_deadline(live: Wo
 
 
 def test_going_back_after_degraded_starts_nothing_as_the_old_pod_is_still_there(live: World) -> None:
+    live.cluster.progress_deadline = 3
     digest = live.remote.show(live.seen()[2], f"{OVERLAY}/kustomization.yaml").decode()
     live.pin("2", live.build("2", ready_after=1000))
     live.refresh()
@@ -311,6 +315,7 @@ def _whole_story(world: World) -> tuple[list[dict[str, Any]], list[tuple[str, st
     second = world.pin("2", good)
     world.push_event()
     world.until_healthy(second)
+    world.cluster.progress_deadline = 3
     world.pin("3", world.build("3", ready_after=1000))
     world.push_event()
     world.until(lambda: world.seen()[1] == "Degraded", "Degraded")

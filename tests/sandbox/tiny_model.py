@@ -44,5 +44,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 server = ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler)
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+# As the real server does: what still comes for a moment after the signal is answered.
+signal.signal(signal.SIGTERM, lambda *_: threading.Timer(0.3, server.shutdown).start())
 server.serve_forever(poll_interval=0.05)
