@@ -35,6 +35,7 @@ def test_a_merge_commit_has_two_parents_and_githubs_title(world: World) -> None:
     commit = world.get(f"commits/{body['sha']}")
     assert [parent["sha"] for parent in commit["parents"]] == [base, head]
     assert commit["commit"]["message"] == f"Merge pull request #{number} from acme/bot/x\n\nPull bot/x"
+    assert world.get("branches/bot/x")["commit"]["sha"] == head
 
 
 def test_a_squash_is_one_commit_with_the_given_words(world: World) -> None:

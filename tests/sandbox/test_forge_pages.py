@@ -61,7 +61,9 @@ def test_hostile_words_do_not_become_html(world: World) -> None:
     number = world.open("bot/x", title=TITLE, body=HOSTILE)["number"]
     world.forge.comment(NAME, number, HOSTILE)
     world.forge.label(NAME, number, "<script>alert('label')</script>")
-    world.forge.set_status(NAME, world.forge.head(NAME, "bot/x"), "<script>", "success", "<script>")
+    world.forge.set_status(
+        NAME, world.forge.head(NAME, "bot/x"), "<script>", "success", description="<script>"
+    )
     head = world.forge.head(NAME, "bot/x")
     for path in (
         f"/pull/{number}",
@@ -86,7 +88,7 @@ def test_a_page_shows_what_a_reviewer_needs(world: World) -> None:
     number = world.open("bot/x", title="Deploy version 7", body="**Why**: because")["number"]
     world.forge.label(NAME, number, "production")
     world.forge.set_status(
-        NAME, world.forge.head(NAME, "bot/x"), "gitops-bot/x", "pending", "Waits for a merge"
+        NAME, world.forge.head(NAME, "bot/x"), "gitops-bot/x", "pending", description="Waits for a merge"
     )
     shown = page(world, f"/pull/{number}")
     for text in (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.sandbox.forge.documents import actions, commits, people, pulls
-from bot.sandbox.forge.git import ABSENT
+from bot.sandbox.forge.git import ABSENT, Move
 from bot.sandbox.forge.git import Commit as GitCommit
 from bot.sandbox.forge.history import changes, commit, contains
 from bot.sandbox.forge.history import commits as log
@@ -15,20 +15,20 @@ from bot.sandbox.forge.workflows import find
 _LISTED = 20
 
 
-def _send(
-    state: State, repo: Repository, event: str, action: str | None, actor: str, body: Mapping[str, Any]
-) -> None:
+def _send(state: State, repo: Repository, name: str, actor: str, body: Mapping[str, Any]) -> None:
+    """Publish the event `name` or `name.action`."""
+    event, _, action = name.partition(".")
     common = {"repository": people.repository(state, repo), "sender": people.user(state, actor)}
     if state.user(repo.owner).kind == "Organization":
         common["organization"] = people.organization(state, repo.owner)
     named = {"action": action} if action else {}
-    state.publish(repo, event, action, {**named, **body, **common})
+    state.publish(repo, event, action or None, {**named, **body, **common})
 
 
 def pull_request(state: State, repo: Repository, action: str, pull: Pull, actor: str, **more: Any) -> None:
     """A pull request changed: opened, edited, synchronize, closed, reopened, labeled, …"""
     body = {"number": pull.number, "pull_request": pulls.pull(state, repo, pull), **more}
-    _send(state, repo, "pull_request", action, actor, body)
+    _send(state, repo, f"pull_request.{action}", actor, body)
 
 
 def reviewed(state: State, repo: Repository, pull: Pull, review: Review) -> None:
@@ -36,11 +36,12 @@ def reviewed(state: State, repo: Repository, pull: Pull, review: Review) -> None
     found = pulls.review(state, repo, pull, review)
     document = pulls.pull_simple(state, repo, pull)
     body = {"review": found | {"state": review.state.lower()}, "pull_request": document}
-    _send(state, repo, "pull_request_review", "submitted", review.by, body)
+    _send(state, repo, "pull_request_review.submitted", review.by, body)
 
 
-def pushed(state: State, repo: Repository, ref: str, before: str, after: str, actor: str) -> None:
+def pushed(state: State, repo: Repository, move: Move, actor: str) -> None:
     """A branch or tag moved, appeared (`before` is 40 zeros) or went (`after` is)."""
+    ref, before, after = move.ref, move.old, move.new
     created, deleted = before == ABSENT, after == ABSENT
     main = f"refs/heads/{repo.default_branch}"
     new_to = (f"^{main}",) if ref != main and repo.git.resolve(main) else ()
@@ -62,7 +63,7 @@ def pushed(state: State, repo: Repository, ref: str, before: str, after: str, ac
         "head_commit": head,
         "pusher": {"name": who.login, "email": who.email},
     }
-    _send(state, repo, "push", None, actor, body)
+    _send(state, repo, "push", actor, body)
 
 
 def _commit(state: State, repo: Repository, found: GitCommit) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def workflow_run(state: State, repo: Repository, action: str, run: Run) -> None:
         "workflow_run": actions.run(state, repo, run),
         "workflow": actions.workflow(state, repo, workflow) if workflow else None,
     }
-    _send(state, repo, "workflow_run", action, run.actor, body)
+    _send(state, repo, f"workflow_run.{action}", run.actor, body)
 
 
 def status(state: State, repo: Repository, found: Status) -> None:
@@ -115,11 +116,11 @@ def status(state: State, repo: Repository, found: Status) -> None:
         "commit": commits.commit(state, repo, commit(repo.git, found.sha)),
         "branches": branches[:10],
     }
-    _send(state, repo, "status", None, found.creator, body)
+    _send(state, repo, "status", found.creator, body)
 
 
 def issue_comment(
-    state: State, repo: Repository, action: str, found: Comment, actor: str, was: str | None = None
+    state: State, repo: Repository, action: str, found: Comment, actor: str, *, was: str | None = None
 ) -> None:
     """A comment was created or edited; `was` is its text before."""
     body = {
@@ -127,7 +128,7 @@ def issue_comment(
         "comment": pulls.comment(state, repo, found),
         **({"changes": {"body": {"from": was}}} if was is not None else {}),
     }
-    _send(state, repo, "issue_comment", action, actor, body)
+    _send(state, repo, f"issue_comment.{action}", actor, body)
 
 
 def ping(state: State, repo: Repository, hook: Hook, actor: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.sandbox.forge import events as payloads
 from bot.sandbox.forge import pushes
 from bot.sandbox.forge.app import API, Front
-from bot.sandbox.forge.git import ABSENT
+from bot.sandbox.forge.git import ABSENT, Move
 from bot.sandbox.forge.pages import pages_app
 from bot.sandbox.forge.people import People
 from bot.sandbox.forge.records import Hook, Protection, Run, User
@@ -85,7 +85,7 @@ class Forge(People):
         if source is not None:
             tree = made.git.write_tree(None, _files(source))
             first = made.git.commit_tree(tree, (), "Begin", self._state.person(author))
-            pushes.push(self._state, made, f"refs/heads/{default_branch}", first, ABSENT, author)
+            pushes.push(self._state, made, Move(f"refs/heads/{default_branch}", ABSENT, first), author)
         return made
 
     def protect(

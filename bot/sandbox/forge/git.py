@@ -49,6 +49,15 @@ class Moved(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A ref goes from one commit to another; `ABSENT` stands for no ref."""
+
+    ref: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """An author or a committer, and when; `at` is an aware datetime."""
 
@@ -161,9 +170,10 @@ class BareRepository:
         pairs = (line.split(" ", 1) for line in lines)
         return {name: sha for sha, name in pairs if name.startswith(prefix)}
 
-    def move(self, ref: str, new: str, old: str) -> None:
-        """Set a ref that is at `old` (`ABSENT`: not there yet) to `new` (`ABSENT`: delete); `Moved` when it is not."""
-        command = ["update-ref", "-d", ref, old] if new == ABSENT else ["update-ref", ref, new, old]
+    def move(self, move: Move) -> None:
+        """Set, create or delete a ref; `Moved` when it is not at `old`."""
+        deletes = move.new == ABSENT
+        command = ["update-ref", *(("-d", move.ref) if deletes else (move.ref, move.new)), move.old]
         try:
             self.run(*command)
         except GitFailed as error:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.sandbox.forge.git import ABSENT
+from bot.sandbox.forge.git import ABSENT, Move
 from bot.sandbox.forge.history import distance
 from bot.sandbox.forge.records import Protection, Pull, Status
 from bot.sandbox.forge.state import Repository, State
@@ -57,7 +57,7 @@ def _tried(state: State, repository: Repository, pull: Pull) -> str | None:
         return None
     message = f"Merge {pull.head_sha} into {pull.base_sha}"
     merge = git.commit_tree(tree, (pull.base_sha, pull.head_sha), message, state.person(pull.author))
-    git.move(ref, merge, git.refs(ref).get(ref, ABSENT))
+    git.move(Move(ref, git.refs(ref).get(ref, ABSENT), merge))
     return merge
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.sandbox.forge import pushes
-from bot.sandbox.forge.git import ABSENT, Person
+from bot.sandbox.forge.git import ABSENT, Move, Person
 from bot.sandbox.forge.history import commits
 from bot.sandbox.forge.mergeability import NOT_MERGEABLE, judge
 from bot.sandbox.forge.records import Pull
@@ -35,12 +35,13 @@ def merge(state: State, repo: Repository, number: int, wish: Wish, actor: str) -
         if refusal:
             raise Refusal(405, refusal)
         made = _METHODS[wish.method](state, repo, pull, wish, state.person(actor))
-        repo.git.move(f"refs/heads/{pull.base}", made, pull.base_sha)
+        move = Move(f"refs/heads/{pull.base}", pull.base_sha, made)
+        repo.git.move(move)
         done = pushes.merged(state, repo, pull, made, actor)
-        pushes.moved(state, repo, f"refs/heads/{pull.base}", pull.base_sha, made, actor)
+        pushes.moved(state, repo, move, actor)
         head = repo.git.branch(pull.head)
         if repo.delete_branch_on_merge and head == pull.head_sha and pull.head not in repo.protections:
-            pushes.push(state, repo, f"refs/heads/{pull.head}", ABSENT, head, actor)
+            pushes.push(state, repo, Move(f"refs/heads/{pull.head}", head, ABSENT), actor)
         return done
 
 

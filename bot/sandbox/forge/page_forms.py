@@ -57,7 +57,7 @@ def _reopen(state: State, repo: Repository, number: int, login: str) -> None:
 
 
 def _approve(state: State, repo: Repository, number: int, login: str) -> None:
-    pulls.review(state, repo, repo.pulls[number], "APPROVE", "", login)
+    pulls.review(state, repo, repo.pulls[number], "APPROVE", login)
 
 
 def _comment(state: State, repo: Repository, number: int, login: str) -> None:

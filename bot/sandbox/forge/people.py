@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Concatenate, ParamSpec, TypeVar
 
 from bot.sandbox.forge import merging, pulls, pushes
-from bot.sandbox.forge.git import ABSENT
+from bot.sandbox.forge.git import ABSENT, Move
 from bot.sandbox.forge.records import Pull, Review, Status
 from bot.sandbox.forge.refusals import not_found
 from bot.sandbox.forge.state import Repository, State
@@ -74,11 +74,11 @@ class People:
     def review(self, name: str, number: int, by: str = "alice", approve: bool = True) -> Review:
         """Approve it, or request changes."""
         event = "APPROVE" if approve else "REQUEST_CHANGES"
-        return pulls.review(self._state, self.repository(name), self.pull(name, number), event, "", by)
+        return pulls.review(self._state, self.repository(name), self.pull(name, number), event, by)
 
     @_locked
     def set_status(
-        self, name: str, sha: str, context: str, state: str, description: str = "", by: str = "ci"
+        self, name: str, sha: str, context: str, state: str, *, description: str = "", by: str = "ci"
     ) -> Status:
         """Set a commit status: error, failure, pending or success."""
         repo = self.repository(name)
@@ -108,7 +108,7 @@ class People:
         tree = repo.git.write_tree(parent, put)
         parents = (parent,) if parent else ()
         made = repo.git.commit_tree(tree, parents, message, self._state.person(author))
-        pushes.push(self._state, repo, f"refs/heads/{branch}", made, old or ABSENT, author)
+        pushes.push(self._state, repo, Move(f"refs/heads/{branch}", old or ABSENT, made), author)
         return made
 
     @_locked

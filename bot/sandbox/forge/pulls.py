@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from bot.sandbox.forge import events, pushes
 from bot.sandbox.forge.documents import people
 from bot.sandbox.forge.documents import pulls as documents
-from bot.sandbox.forge.git import ABSENT
+from bot.sandbox.forge.git import ABSENT, Move
 from bot.sandbox.forge.history import contains, merge_base
 from bot.sandbox.forge.records import Comment, Label, Pull, Review, Status
 from bot.sandbox.forge.refusals import Refusal, invalid, not_found, unprocessable
@@ -161,7 +161,7 @@ def request_review(state: State, repo: Repository, pull: Pull, logins: Iterable[
         return pull
 
 
-def review(state: State, repo: Repository, pull: Pull, event: str, body: str, actor: str) -> Review:
+def review(state: State, repo: Repository, pull: Pull, event: str, actor: str, *, body: str = "") -> Review:
     """Approve, request changes or comment; nobody approves a pull request of their own (422)."""
     with state.lock:
         login = state.user(actor).login
@@ -212,4 +212,4 @@ def delete_branch(state: State, repo: Repository, name: str, actor: str) -> None
             raise Refusal(422, "Reference does not exist")
         if name in repo.protections or name == repo.default_branch:
             raise Refusal(422, f"Cannot delete protected branch {name}")
-        pushes.push(state, repo, f"refs/heads/{name}", ABSENT, head, actor)
+        pushes.push(state, repo, Move(f"refs/heads/{name}", head, ABSENT), actor)

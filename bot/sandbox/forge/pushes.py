@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.sandbox.forge import events
-from bot.sandbox.forge.git import ABSENT
+from bot.sandbox.forge.git import ABSENT, Move
 from bot.sandbox.forge.history import contains
 from bot.sandbox.forge.records import Pull
 from bot.sandbox.forge.state import Repository, State
@@ -12,11 +12,11 @@ from bot.sandbox.forge.state import Repository, State
 HEADS = "refs/heads/"
 
 
-def push(state: State, repo: Repository, ref: str, new: str, old: str, actor: str) -> None:
-    """Move a ref from `old` to `new` (`ABSENT` for none) as a push would; `Moved` when it is not at `old`."""
+def push(state: State, repo: Repository, move: Move, actor: str) -> None:
+    """Move a ref as a push would; `Moved` when it is not where it was expected."""
     with state.lock:
-        repo.git.move(ref, new, old)
-        moved(state, repo, ref, old, new, actor)
+        repo.git.move(move)
+        moved(state, repo, move, actor)
 
 
 def received(state: State, repo: Repository, before: Mapping[str, str], actor: str) -> None:
@@ -25,21 +25,21 @@ def received(state: State, repo: Repository, before: Mapping[str, str], actor: s
     for ref in sorted(before.keys() | after.keys()):
         old, new = before.get(ref, ABSENT), after.get(ref, ABSENT)
         if old != new and ref.startswith((HEADS, "refs/tags/")):
-            moved(state, repo, ref, old, new, actor)
+            moved(state, repo, Move(ref, old, new), actor)
 
 
-def moved(state: State, repo: Repository, ref: str, old: str, new: str, actor: str) -> None:
+def moved(state: State, repo: Repository, move: Move, actor: str) -> None:
     """Tell of a ref that has moved, and let the pull requests follow."""
     repo.pushed_at = state.now()
-    events.pushed(state, repo, ref, old, new, actor)
-    if not ref.startswith(HEADS):
+    events.pushed(state, repo, move, actor)
+    if not move.ref.startswith(HEADS):
         return
-    branch = ref.removeprefix(HEADS)
+    branch = move.ref.removeprefix(HEADS)
     for pull in [pull for pull in repo.pulls.values() if pull.state == "open"]:
         if pull.head == branch:
-            _head_moved(state, repo, pull, new, actor)
+            _head_moved(state, repo, pull, move.new, actor)
         elif pull.base == branch:
-            _base_moved(state, repo, pull, new, actor)
+            _base_moved(state, repo, pull, move.new, actor)
 
 
 def _head_moved(state: State, repo: Repository, pull: Pull, new: str, actor: str) -> None:

@@ -1,5 +1,7 @@
 """The forge's server, which hangs up when it is stopped."""
 
+import threading
+
 from waitress import wasyncore
 
 from bot.sandbox.serving import WSGI, Server
@@ -14,12 +16,17 @@ class HangingUpServer(Server):
 
     def stop(self) -> None:
         """Finish what is being answered, then end every connection and stop to listen; done already is done."""
-        self._server.task_dispatcher.shutdown(timeout=2)
+        self._server.task_dispatcher.shutdown(timeout=10)
         if self._thread.is_alive():
-            self._server.trigger.pull_trigger(self._hang_up)
+            pulled = threading.Event()
+
+            def hang_up() -> None:
+                # On the server's own thread, whose loop ends when nothing is open any more. An earlier pull may have
+                # woken it, and the pipe that is written to below must not be closed before.
+                pulled.wait(5)
+                wasyncore.close_all(self._server._map, ignore_all=True)
+
+            self._server.trigger.pull_trigger(hang_up)
+            pulled.set()
             self._thread.join(timeout=5)
         super().stop()
-
-    def _hang_up(self) -> None:
-        # On the server's own thread, whose loop ends when nothing is open any more.
-        wasyncore.close_all(self._server._map, ignore_all=True)

@@ -4,7 +4,7 @@ import json
 
 from bot.sandbox.forge.documents.commits import api, page
 from bot.sandbox.forge.documents.people import Document, node_id, optional_stamp, repository, stamp, user
-from bot.sandbox.forge.git import Person
+from bot.sandbox.forge.git import Commit
 from bot.sandbox.forge.history import commit
 from bot.sandbox.forge.records import Delivery, Hook, Run
 from bot.sandbox.forge.state import Repository, State
@@ -29,12 +29,7 @@ def workflow(state: State, repo: Repository, found: Workflow) -> Document:
 
 def run(state: State, repo: Repository, found: Run) -> Document:
     """`workflow-run`."""
-    url = api(state, repo, f"/actions/runs/{found.id}")
-    head = commit(repo.git, found.sha)
-
-    def _who(person: Person) -> Document:
-        return {"name": person.name, "email": person.email}
-
+    home = repository(state, repo)
     return {
         "id": found.id,
         "name": found.workflow_name,
@@ -51,34 +46,45 @@ def run(state: State, repo: Repository, found: Run) -> Document:
         "status": found.status,
         "conclusion": found.conclusion,
         "workflow_id": found.workflow_id,
-        "url": url,
-        "html_url": found.html_url,
+        **_run_addresses(state, repo, found),
         "pull_requests": [],
+        "referenced_workflows": [],
         "actor": user(state, found.actor),
         "triggering_actor": user(state, found.actor),
         "created_at": stamp(found.created_at),
         "updated_at": stamp(found.updated_at),
         "run_started_at": stamp(found.started_at),
+        "head_commit": _head_commit(commit(repo.git, found.sha)),
+        "repository": home,
+        "head_repository": home,
+        "head_repository_id": repo.id,
+    }
+
+
+def _run_addresses(state: State, repo: Repository, found: Run) -> Document:
+    url = api(state, repo, f"/actions/runs/{found.id}")
+    return {
+        "url": url,
+        "html_url": found.html_url,
         "jobs_url": f"{url}/jobs",
         "logs_url": f"{url}/logs",
-        "check_suite_url": api(state, repo, f"/check-suites/{found.id}"),
         "artifacts_url": f"{url}/artifacts",
         "cancel_url": f"{url}/cancel",
         "rerun_url": f"{url}/rerun",
         "previous_attempt_url": f"{url}/attempts/{found.attempt - 1}" if found.attempt > 1 else None,
+        "check_suite_url": api(state, repo, f"/check-suites/{found.id}"),
         "workflow_url": api(state, repo, f"/actions/workflows/{found.workflow_id}"),
-        "referenced_workflows": [],
-        "head_commit": {
-            "id": head.sha,
-            "tree_id": head.tree,
-            "message": head.message,
-            "timestamp": stamp(head.committer.at),
-            "author": _who(head.author),
-            "committer": _who(head.committer),
-        },
-        "repository": repository(state, repo),
-        "head_repository": repository(state, repo),
-        "head_repository_id": repo.id,
+    }
+
+
+def _head_commit(head: Commit) -> Document:
+    return {
+        "id": head.sha,
+        "tree_id": head.tree,
+        "message": head.message,
+        "timestamp": stamp(head.committer.at),
+        "author": {"name": head.author.name, "email": head.author.email},
+        "committer": {"name": head.committer.name, "email": head.committer.email},
     }
 
 

@@ -139,7 +139,8 @@ def create_review(owner: str, name: str, number: int) -> flask.Response:
     repo, body = repository(owner, name), given()
     pull = pulls.find(repo, number)
     event = one_of(text(body, "event", "PullRequestReview") or "COMMENT", pulls.REVIEW_STATES, "event")
-    made = pulls.review(state(), repo, pull, event, text(body, "body", "PullRequestReview") or "", actor())
+    words = text(body, "body", "PullRequestReview") or ""
+    made = pulls.review(state(), repo, pull, event, actor(), body=words)
     return answer(documents.review(state(), repo, pull, made))
 
 

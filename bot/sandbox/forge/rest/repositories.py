@@ -7,7 +7,7 @@ import flask
 from bot.sandbox.forge import pulls, pushes
 from bot.sandbox.forge.documents import commits as documents
 from bot.sandbox.forge.documents import people
-from bot.sandbox.forge.git import ABSENT, Moved
+from bot.sandbox.forge.git import ABSENT, Move, Moved
 from bot.sandbox.forge.history import blob, contains, entries, entry
 from bot.sandbox.forge.refusals import Refusal, not_found
 from bot.sandbox.forge.rest.door import (
@@ -100,7 +100,7 @@ def create_ref(owner: str, name: str) -> flask.Response:
     sha = _object(repo, text(body, "sha", "Reference", required=True) or "")
     _well_formed(repo, ref)
     try:
-        pushes.push(state(), repo, ref, sha, ABSENT, actor())
+        pushes.push(state(), repo, Move(ref, ABSENT, sha), actor())
     except Moved as error:
         raise Refusal(422, "Reference already exists") from error
     return answer(documents.git_ref(state(), repo, ref, sha), 201)
@@ -120,7 +120,7 @@ def update_ref(owner: str, name: str, ref: str) -> flask.Response:
         if not body.get("force") and not contains(repo.git, sha, old):
             raise Refusal(422, "Update is not a fast forward")
         if sha != old:
-            pushes.push(state(), repo, full, sha, old, actor())
+            pushes.push(state(), repo, Move(full, old, sha), actor())
     return answer(documents.git_ref(state(), repo, full, sha))
 
 
@@ -135,7 +135,7 @@ def delete_ref(owner: str, name: str, ref: str) -> flask.Response:
         old = repo.git.resolve(f"refs/{ref}")
         if old is None or not ref.startswith("tags/"):
             raise Refusal(422, "Reference does not exist")
-        pushes.push(state(), repo, f"refs/{ref}", ABSENT, old, actor())
+        pushes.push(state(), repo, Move(f"refs/{ref}", old, ABSENT), actor())
     return nothing()
 
 
