@@ -62,7 +62,11 @@ class Between:
             environ["wsgi.input"].read(),
         )
         self.seen.append(request)
-        kept = {key: environ[f"HTTP_{key.upper().replace('-', '_')}"] for key in ("Authorization", "Accept")}
+        kept = {
+            key: environ[f"HTTP_{key.upper()}"]
+            for key in ("Authorization", "Accept")
+            if f"HTTP_{key.upper()}" in environ
+        }
 
         def onward(passing: Passing) -> Coming:
             answer = requests.request(

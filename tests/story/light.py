@@ -85,3 +85,8 @@ class LightWorld(DemoWorld):
         answer = requests.post(f"{self.tracking.url}/api/2.0/mlflow/{path}", json=body, timeout=30)
         answer.raise_for_status()
         return answer.json()
+
+    def _mlflow_get(self, path: str) -> Any:
+        answer = requests.get(f"{self.tracking.url}/api/2.0/mlflow/{path}", timeout=30)
+        answer.raise_for_status()
+        return answer.json()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import sys
@@ -22,7 +23,7 @@ from bot.sandbox.forge import Forge
 from bot.sandbox.image_registry import ImageRegistry
 from bot.sandbox.processes import end, spawn
 from bot.sandbox.registry_client import RegistryClient, RegistryFailure
-from bot.sandbox.serving import free_port
+from bot.sandbox.serving import WSGI, free_port
 from bot.sandbox.template import template
 from bot.sandbox.tracking import TrackingServer
 
@@ -45,17 +46,22 @@ ALIAS_EVENTS = (
 class DemoWorld:
     """MLflow, forge, CI, image registry, cluster and bot. A context manager: leaving it ends everything.
 
-    `said` hears one line about each part that comes up. The bot runs as a process of its own, so that a test can
+    `said` hears one line about each part that comes up; `around` wraps the forge, to watch or disturb it. The bot runs as a process of its own, so that a test can
     kill it.
     """
 
     def __init__(
-        self, folder: Path, said: Callable[[str], None] = lambda line: None, *, sweep: str = "30s"
+        self,
+        folder: Path,
+        said: Callable[[str], None] = lambda line: None,
+        *,
+        sweep: str = "30s",
+        around: Callable[[WSGI], WSGI] = lambda app: app,
     ) -> None:
         """Nothing is started yet. The folder must be new, empty, or left from an earlier demo."""
         self.folder = _cleared(folder)
         self._said = said
-        self._sweep = sweep
+        self._sweep, self._around = sweep, around
         self._stack = contextlib.ExitStack()
         self.secrets = {
             name: secrets.token_urlsafe(24)
@@ -101,7 +107,7 @@ class DemoWorld:
         self._said(f"image registry {self.images.url}")
 
     def _forge(self) -> None:
-        self.forge = Forge(self.folder / "forge")
+        self.forge = Forge(self.folder / "forge", reviewer=REVIEWER, around=self._around)
         self.forge.start()
         self._stack.callback(self.forge.stop)
         self.forge.add_user("gitops-bot[bot]", self.secrets["FORGE_TOKEN"], bot=True)
@@ -153,7 +159,7 @@ class DemoWorld:
     def _write_settings(self) -> None:
         public = f"server: {{host: 127.0.0.1, port: {self.bot_port}, public_url: '{self.bot_url}'}}"
         lines = [
-            f"mlflow: {{url: '{self.tracking.url}'}}",
+            f"mlflow: {{url: '{self.mlflow_address()}', public_url: '{self.tracking.url}'}}",
             f"manifests: {{url: '{self.forge.url}/{MANIFESTS}.git', repository: {MANIFESTS}}}",
             f"forge: {{api_url: '{self.forge.api_url}', token: {{env: GITOPS_BOT_FORGE_TOKEN}}}}",
             f"argocd: {{url: '{self.cluster.url}', token: {{env: GITOPS_BOT_ARGOCD_TOKEN}}}}",
@@ -166,6 +172,16 @@ class DemoWorld:
         ]
         self.settings = self.folder / "bot.yaml"
         self.settings.write_text("\n".join(lines) + "\n")
+        shell = "".join(
+            f"export {name}={shlex.quote(value)}\n" for name, value in sorted(self.environment().items())
+        )
+        exports = self.folder / "environment"
+        exports.touch(mode=0o600)
+        exports.write_text(shell)
+
+    def mlflow_address(self) -> str:
+        """Where the bot finds MLflow."""
+        return self.tracking.url
 
     def _webhooks(self) -> None:
         """Who calls whom: MLflow and the forge the bot, the forge the cluster."""
@@ -216,18 +232,23 @@ class DemoWorld:
 
     def start_bot(self) -> None:
         """Start `gitops-bot serve` and wait until it is ready."""
-        log = self.folder / "bot.log"
-        self.bot_process = spawn(
-            self.command("serve"), log=log, environment=self.environment(), folder=self.folder
-        )
-        deadline = time.monotonic() + 60
+        self.launch_bot()
+        deadline = time.monotonic() + 90
         while time.monotonic() < deadline and self.bot_process.poll() is None:
             with contextlib.suppress(requests.RequestException):
                 if requests.get(f"{self.bot_url}/ready", timeout=5).ok:
                     self._said(f"bot            {self.bot_url}")
                     return
             time.sleep(0.1)
-        raise RuntimeError(f"the bot did not come up; it said:\n{log.read_text(errors='replace')[-3000:]}")
+        said = (self.folder / "bot.log").read_text(errors="replace")
+        raise RuntimeError(f"the bot did not come up; it said:\n{said[-3000:]}")
+
+    def launch_bot(self) -> None:
+        """Start `gitops-bot serve` without waiting."""
+        log = self.folder / "bot.log"
+        self.bot_process = spawn(
+            self.command("serve"), log=log, environment=self.environment(), folder=self.folder
+        )
 
     def kill_bot(self) -> None:
         """SIGKILL: no goodbye."""
