@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.argocd import ArgoCDCluster
+from bot.adapters.argocd.tree import complaints
 from bot.core.model import ArgoCD
 from bot.core.verdict import Claim, Outcome, Verdict
 from bot.ports import Cluster, Refused, Retryable
@@ -92,6 +94,8 @@ class ClusterContract:
         assert "became Degraded" in verdict.because
         assert "Deployment web is Degraded" in verdict.because
         assert any("exceeded its progress deadline" in item.answer for item in verdict.evidence)
+        pods = [item.answer for item in verdict.evidence if item.asked.startswith("Resource tree")]
+        assert any(" is Progressing (CrashLoopBackOff, 0/1 ready): exit code 1" in answer for answer in pods)
 
     def test_going_back_is_proven_and_the_failure_is_not_held_against_it(
         self, world: World, cluster: Cluster
@@ -256,6 +260,35 @@ def test_a_recorded_application_is_judged() -> None:
     with answering(lambda _: (200, json.dumps(recorded).encode())) as (url, _):
         verdict = ArgoCDCluster(url, lambda: SECRET).look(ArgoCD("web-shop", "shop"), about, now)
     assert verdict.outcome is Outcome.SUCCEEDED
+
+
+def test_what_is_wrong_with_the_pods_is_read_from_the_recorded_tree() -> None:
+    tree = RECORDED["resource-tree-24-per-resource-health"]["body"]
+    assert complaints(tree) == (
+        "Pod other-579556676-nzx2s is Progressing (Pending, 0/1 ready)",
+        "Pod other-579556676-sfjvc is Progressing (Pending, 0/1 ready)",
+        'Deployment other is Degraded: Deployment "other" exceeded its progress deadline',
+        "ReplicaSet other-579556676 is Progressing: Waiting for rollout to finish: 0 out of 2 new replicas are available...",
+    )
+
+
+@pytest.mark.parametrize("tree", [{}, {"nodes": None}, {"nodes": [7, {}, {"health": "x"}, {"info": [1]}]}])
+def test_a_tree_that_makes_no_sense_has_no_complaints(tree: dict[str, Any]) -> None:
+    assert complaints(tree) == ()
+
+
+def test_a_failure_stands_without_the_tree() -> None:
+    failed = json.loads(json.dumps(RECORDED["role-get-own-project"]["body"]))
+    failed["status"]["health"] = {"status": "Degraded", "lastTransitionTime": "2026-11-23T07:02:40Z"}
+    about = replace(ABOUT, commit=failed["status"]["sync"]["revision"])
+    body = json.dumps(failed).encode()
+    with answering(lambda path: (500, b"") if "tree" in path else (200, body)) as (url, asked):
+        verdict = ArgoCDCluster(url, lambda: SECRET).look(ArgoCD("web-shop", "shop"), about, ABOUT.merged_at)
+    assert verdict.outcome is Outcome.FAILED
+    assert [path for path, _ in asked] == [
+        "/api/v1/applications/web-shop?project=shop",
+        "/api/v1/applications/web-shop/resource-tree?project=shop",
+    ]
 
 
 def test_project_and_namespace_are_always_sent_when_they_are_known() -> None:

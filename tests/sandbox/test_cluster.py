@@ -430,7 +430,8 @@ def test_one_application_is_told_with_the_health_of_its_resources(live: World) -
     listed = live.ask("/api/v1/applications").json()["items"]
     assert all("health" not in item for item in listed[0]["status"]["resources"])
     tree = live.ask(f"/api/v1/applications/{APPLICATION}/resource-tree").json()["nodes"]
-    assert {node["kind"] for node in tree} == {"Deployment", "Service"}
+    assert {node["kind"] for node in tree} == {"Deployment", "Service", "Pod"}
+    assert {node["health"]["status"] for node in tree} == {"Healthy"}
 
 
 def test_the_page_says_that_it_is_a_sandbox(live: World) -> None:

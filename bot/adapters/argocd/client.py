@@ -4,6 +4,7 @@ import ipaddress
 import json
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -12,6 +13,7 @@ import requests
 from requests.auth import AuthBase
 
 from bot.adapters.argocd.judge import judge
+from bot.adapters.argocd.tree import complaints
 from bot.adapters.argocd.wording import excerpt
 from bot.core.model import ArgoCD
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
@@ -19,6 +21,7 @@ from bot.ports import Refused, Retryable
 
 _BODY_LIMIT = 16 << 20
 _LATER = timedelta(seconds=30)
+_STRANGE = "what answers does not speak as Argo CD does: is the address right?"
 
 
 class ArgoCDCluster:
@@ -52,7 +55,7 @@ class ArgoCDCluster:
     def look(self, rollout: ArgoCD, claim: Claim, now: datetime) -> Verdict:
         """Judge one fresh read. Whatever keeps the answer away is INCONCLUSIVE, with what a person can do about it."""
         try:
-            document = self._get(rollout, {})
+            document = _application(self._get(rollout, {}))
         except (Refused, Retryable) as problem:
             seen = Evidence(
                 "argocd",
@@ -62,7 +65,8 @@ class ArgoCDCluster:
                 Outcome.INCONCLUSIVE,
             )
             return Verdict(Outcome.INCONCLUSIVE, f"Argo CD: {problem}", (seen,), again=_LATER)
-        return judge([document], claim, now)
+        verdict = judge([document], claim, now)
+        return self._with_pods(verdict, rollout, now) if verdict.outcome is Outcome.FAILED else verdict
 
     def ask_to_sync(self, rollout: ArgoCD) -> None:
         """Have it compare with the repo now. It may go on after we have stopped to wait: that is no error.
@@ -75,11 +79,21 @@ class ArgoCDCluster:
         except _NoAnswerInTime:
             return
 
-    def _get(self, rollout: ArgoCD, extra: Mapping[str, str]) -> Mapping[str, Any]:
+    def _with_pods(self, verdict: Verdict, rollout: ArgoCD, now: datetime) -> Verdict:
+        """A failure with what is wrong with the pods, as far as one more question tells: the right to `get` is enough."""
+        try:
+            tree = self._get(rollout, {}, "/resource-tree")
+        except (Refused, Retryable):
+            return verdict
+        asked = f"Resource tree of {excerpt(rollout.application, 80)}"
+        more = [Evidence("argocd", asked, now, text, Outcome.FAILED) for text in complaints(tree)]
+        return replace(verdict, evidence=(*verdict.evidence, *more))
+
+    def _get(self, rollout: ArgoCD, extra: Mapping[str, str], of_it: str = "") -> Mapping[str, Any]:
         # Without the project a missing Application is answered with 403, even to an administrator.
         named = {"project": rollout.project, "appNamespace": rollout.namespace}
         query = {key: value for key, value in named.items() if value} | dict(extra)
-        place = f"{self._url}/api/v1/applications/{quote(rollout.application, safe='')}"
+        place = f"{self._url}/api/v1/applications/{quote(rollout.application, safe='')}{of_it}"
         status, body = self._ask(place, query)
         if status == 200:
             return _document(body)
@@ -144,8 +158,14 @@ def _document(body: bytes) -> Mapping[str, Any]:
         document = json.loads(body)
     except (ValueError, RecursionError):
         document = None
-    if not isinstance(document, Mapping) or "metadata" not in document:
-        raise Retryable("what answers does not speak as Argo CD does: is the address right?")
+    if not isinstance(document, Mapping):
+        raise Retryable(_STRANGE)
+    return document
+
+
+def _application(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "metadata" not in document:
+        raise Retryable(_STRANGE)
     return document
 
 

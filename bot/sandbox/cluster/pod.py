@@ -40,7 +40,7 @@ class Pod:
 
     def __init__(self, template: Template, pull: Pull, folder: Path) -> None:
         """Nothing runs yet. The process finds its home, its log and its temporary files in `folder`."""
-        self.template, self._pull, self._folder = template, pull, folder
+        self.template, self._pull, self._folder, self.name = template, pull, folder, folder.name
         self.port = 0
         self.ready_since: float | None = None
         self.restarts = 0

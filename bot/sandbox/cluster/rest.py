@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from bot.sandbox.cluster.manifest import Document
 from bot.sandbox.cluster.page import page
+from bot.sandbox.cluster.workload import Standing
 
 if TYPE_CHECKING:
     from bot.sandbox.cluster.application import Application
@@ -102,7 +103,9 @@ def _reading(app: Flask, cluster: "Cluster") -> None:
         problem = _unreadable(cluster, name)
         if problem is not None:
             return problem
-        return jsonify(nodes=[_node(*found) for found in cluster.applications[name].resources()])
+        found = cluster.applications[name]
+        pods = [_pod(found, pod) for pod in found.workload.pods()]
+        return jsonify(nodes=[*pods, *(_node(*resource) for resource in found.resources())])
 
 
 def _with_health(application: "Application") -> Document:
@@ -114,6 +117,17 @@ def _with_health(application: "Application") -> Document:
         if found is not None:
             resource["health"] = _health(*found)
     return document
+
+
+def _pod(application: "Application", pod: Standing) -> Document:
+    """A pod as the real tree tells of it; it is never Degraded before its Deployment is."""
+    ready = {"name": "Containers", "value": f"{int(pod.ready)}/1"}
+    return {
+        "kind": "Pod", "version": "v1", "name": f"{application.name}-{pod.name}",
+        "namespace": application.document()["spec"]["destination"]["namespace"], "images": [pod.image],
+        "health": _health("Healthy" if pod.ready else "Progressing", pod.message),
+        "info": [{"name": "Status Reason", "value": pod.reason}, ready],
+    }  # fmt: skip
 
 
 def _node(document: Document, health: str, message: str) -> Document:

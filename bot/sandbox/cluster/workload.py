@@ -24,6 +24,17 @@ class Spec:
     deadline: float = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a pod stands. `reason` is what kubectl shows as its status, `message` the kubelet's words."""
+
+    name: str
+    image: str
+    ready: bool
+    reason: str
+    message: str
+
+
 class Workload:
     """A rolling update with one pod more than needed: the old one serves until the new one is ready.
 
@@ -113,6 +124,11 @@ class Workload:
             times = f" ({newest.restarts} restarts)" if newest.restarts else ""
             return f"{newest.waiting}{times}"
 
+    def pods(self) -> list[Standing]:
+        """Every pod that is there."""
+        with self._lock:
+            return [_standing(pod) for pod in self._pods]
+
     def stop(self) -> None:
         """End every process and the Service."""
         with self._lock:
@@ -121,6 +137,13 @@ class Workload:
             self._pods, self._serving, self._wanted = [], None, None
         with contextlib.suppress(OSError):
             self.service.stop()
+
+
+def _standing(pod: Pod) -> Standing:
+    reason, _, message = pod.waiting.partition(": ")
+    if message and pod.restarts:
+        message = f"{message}, {pod.restarts} restarts"
+    return Standing(pod.name, pod.template.image, pod.ready_since is not None, reason or "Running", message)
 
 
 def _same_pods(one: Spec, other: Spec) -> bool:
