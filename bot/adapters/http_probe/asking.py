@@ -1,0 +1,116 @@
+"""One question over HTTP and what came back: bounded in bytes and in time, never led to another host."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+
+from bot.core.verdict import Evidence, Outcome, Verdict
+
+_BODY_LIMIT = 64 << 10
+_REDIRECTS = 3
+_AGAIN = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `whole` is false when there was more than 64 KiB of it."""
+
+    status: int
+    body: bytes
+    whole: bool
+
+
+class NoAnswer(Exception):
+    """Nothing came that could be judged; the message says what happened instead."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Asks, and tells what was asked at this time as a verdict with its evidence."""
+
+    session: requests.Session
+    verify: bool | str
+    now: datetime
+
+    def __call__(
+        self, method: str, url: str, timeout: timedelta, document: Mapping[str, Any] | None = None
+    ) -> Answer:
+        """The answer after at most three redirects on the same host, or NoAnswer."""
+        place, seconds = url, timeout.total_seconds()
+        body = None if document is None else json.dumps(document).encode()
+        headers = {"Accept": "application/json, */*", "Accept-Encoding": "identity"}
+        headers |= {"Content-Type": "application/json"} if body else {}
+        # verify is given with each request: REQUESTS_CA_BUNDLE would win over the session's.
+        options: dict[str, Any] = {"timeout": seconds, "verify": self.verify, "stream": True}
+        for _ in range(_REDIRECTS + 1):
+            try:
+                with self.session.request(
+                    method, place, data=body, headers=headers, allow_redirects=False, **options
+                ) as response:
+                    if not response.is_redirect:
+                        return Answer(response.status_code, *_bounded(response, seconds))
+                    place = _same_host(place, response.headers.get("Location", ""))
+            except requests.exceptions.SSLError:
+                raise NoAnswer("its certificate is not trusted") from None
+            except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
+                raise NoAnswer(f"no answer within {seconds:g} s") from None
+            # ValueError: requests reads the address of a redirect even when it is not to follow it.
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                raise NoAnswer(f"no connection ({type(error).__name__})") from None
+        raise NoAnswer("it redirects again and again")
+
+    def verdict(self, outcome: Outcome, asked: str, answer: str, because: str) -> Verdict:
+        """A verdict with the one thing that was asked as its evidence."""
+        seen = Evidence("probe", line(asked, 300), self.now, line(answer, 500), outcome)
+        again = _AGAIN if outcome is Outcome.PENDING else None
+        return Verdict(outcome, line(because, 400), (seen,), again=again)
+
+
+def json_of(answer: Answer) -> Any:
+    """The body as JSON; None where it is none."""
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def text_of(answer: Answer) -> str:
+    """The beginning of the body."""
+    return answer.body[:600].decode(errors="replace")
+
+
+def line(text: str, limit: int) -> str:
+    """Hostile text on one line, bounded."""
+    shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _bounded(response: requests.Response, seconds: float) -> tuple[bytes, bool]:
+    """At most 64 KiB, and whether that was all. A server that sends byte by byte gets no more time than others."""
+    body, started = bytearray(), time.monotonic()
+    while chunk := response.raw.read1(1 << 14, decode_content=True):
+        body += chunk
+        if len(body) > _BODY_LIMIT:
+            return bytes(body[:_BODY_LIMIT]), False
+        if time.monotonic() - started > seconds:
+            raise NoAnswer(f"no whole answer within {seconds:g} s")
+    return bytes(body), True
+
+
+def _same_host(here: str, location: str) -> str:
+    there = urljoin(here, location)
+    if urlsplit(there)[:2] != urlsplit(here)[:2]:
+        raise NoAnswer("it redirects to another address, where nothing is asked")
+    return there
+
+
+def nothing_from_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Without this, requests would send what it finds in ~/.netrc."""
+    return request
