@@ -196,3 +196,14 @@ def test_a_repository_may_delete_merged_branches(world: World) -> None:
     assert world.ask("GET", "branches/bot/x").status_code == 404
     pull = world.get(f"pulls/{number}")
     assert (pull["merged"], pull["head"]["sha"], pull["changed_files"]) == (True, head, 1)
+
+
+def test_a_commit_of_main_was_not_brought_by_a_pull_request_that_was_closed(world: World) -> None:
+    first = world.proposal("bot/x")
+    head = world.forge.head(NAME, "bot/x")
+    world.forge.close(NAME, first)
+    assert [pull["number"] for pull in world.get(f"commits/{head}/pulls")] == [first]
+    assert world.ask("POST", "git/refs", {"ref": "refs/heads/bot/y", "sha": head}).status_code == 201
+    second = world.open("bot/y")["number"]
+    assert merge(world, second)[0] == 200
+    assert [pull["number"] for pull in world.get(f"commits/{head}/pulls")] == [second]

@@ -186,3 +186,13 @@ def test_whoever_is_named_reviewer_acts(tmp_path: object) -> None:
         number = world.proposal("bot/x")
         press(world, number, "merge")
         assert world.get(f"pulls/{number}")["merged_by"]["login"] == "alice"
+
+
+def test_a_status_links_to_its_details_where_that_is_harmless(world: World) -> None:
+    number = world.proposal("bot/x")
+    head = world.forge.head(NAME, "bot/x")
+    for context, address in (("good", "https://bot.example/?a=1&b=2"), ("bad", "javascript:alert(1)")):
+        world.ask("POST", f"statuses/{head}", {"state": "success", "context": context, "target_url": address})
+    shown = page(world, f"/pull/{number}")
+    assert '<a href="https://bot.example/?a=1&amp;b=2">details</a>' in shown
+    assert "javascript:" not in shown
