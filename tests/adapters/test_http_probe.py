@@ -122,12 +122,18 @@ def test_nobody_listening_only_waits() -> None:
     check = HttpCheck(f"http://127.0.0.1:{free_port()}/health")
     verdict = HttpProber().probe(check, EXPECTED, NOW)
     assert verdict.outcome is Outcome.PENDING
-    assert "no connection" in verdict.because
+    assert "nobody answers there" in verdict.because
 
 
-def test_an_address_that_is_none_only_waits() -> None:
-    verdict = HttpProber().probe(HttpCheck("http://[broken"), EXPECTED, NOW)
-    assert verdict.outcome is Outcome.PENDING
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [("http://[broken", "no whole answer"), ("http://no-such-host.invalid/", "name cannot be resolved")],
+)
+def test_no_way_there_says_nothing_about_the_model(url: str, why: str) -> None:
+    verdict = HttpProber().probe(HttpCheck(url), EXPECTED, NOW)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert why in verdict.because
+    assert verdict.again is not None
 
 
 def test_a_redirect_on_the_same_host_is_followed() -> None:
@@ -141,17 +147,14 @@ def test_a_redirect_to_another_host_is_not_followed() -> None:
     asked = []
     with serving(lambda *request: (asked.append(request), (200, {}))[1]) as other:
         verdict = reached(lambda *_: (302, {}, {"Location": f"{other}/health"}))
-    assert verdict.outcome is Outcome.PENDING
+    assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "redirects to another address" in verdict.because
     assert asked == []
 
 
-def test_a_redirect_without_end_only_waits() -> None:
-    assert reached(lambda *_: (302, {}, {"Location": "/health"})).outcome is Outcome.PENDING
-
-
-def test_a_redirect_to_nonsense_only_waits() -> None:
-    assert reached(lambda *_: (302, {}, {"Location": "http://[broken"})).outcome is Outcome.PENDING
+@pytest.mark.parametrize("place", ["/health", "http://[broken"])
+def test_a_redirect_without_end_or_to_nonsense_says_nothing(place: str) -> None:
+    assert reached(lambda *_: (302, {}, {"Location": place})).outcome is Outcome.INCONCLUSIVE
 
 
 def test_a_large_body_is_read_only_in_part() -> None:
@@ -185,15 +188,15 @@ def test_a_server_that_sends_byte_by_byte_gets_no_more_time_than_others() -> Non
         stopping.set()
         thread.join()
         listener.close()
-    assert verdict.outcome is Outcome.PENDING
+    assert verdict.outcome is Outcome.INCONCLUSIVE
     assert datetime.now(UTC) - started < timedelta(seconds=5)
 
 
-def test_a_silent_server_only_waits() -> None:
+def test_a_silent_server_says_nothing_about_the_model() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         verdict = HttpProber().probe(HttpCheck(url, timeout=timedelta(seconds=0.3)), EXPECTED, NOW)
-    assert verdict.outcome is Outcome.PENDING
+    assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "no answer within 0.3 s" in verdict.because
 
 
@@ -226,7 +229,7 @@ def test_a_certificate_that_nobody_vouches_for_is_no_proof(tmp_path: Path) -> No
         server.shutdown()
         thread.join()
         server.server_close()
-    assert distrusted.outcome is Outcome.PENDING
+    assert distrusted.outcome is Outcome.INCONCLUSIVE
     assert "certificate is not trusted" in distrusted.because
     assert trusted.outcome is Outcome.SUCCEEDED
 
@@ -288,10 +291,19 @@ def test_another_version_that_answers_only_waits_and_is_not_asked_to_predict(ver
     assert asked == ["/version"]
 
 
-def test_a_server_that_cannot_say_its_version_only_waits() -> None:
-    verdict = predicted(lambda *_: (404, {}))
-    assert verdict.outcome is Outcome.PENDING
-    assert "without saying which model serves" in verdict.because
+@pytest.mark.parametrize(
+    "answer", [(404, {}), (200, b"3.17.2"), (200, {"version": "7"}), (200, {"model": "m"}), (200, [])]
+)
+def test_a_server_that_does_not_say_its_version_proves_nothing_and_fails_nothing(answer: Reply) -> None:
+    """MLflow's own server answers /version with the version of MLflow (facts/mlflow.md)."""
+    verdict = predicted(lambda *_: answer)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "without model and version" in verdict.because
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_server_that_cannot_say_its_version_yet_only_waits(status: int) -> None:
+    assert predicted(lambda *_: (status, {})).outcome is Outcome.PENDING
 
 
 def test_nobody_there_to_predict_only_waits() -> None:

@@ -34,7 +34,10 @@ class HttpProber:
         self._verify = verify_tls
 
     def probe(self, check: Check, expected: Expected, now: datetime) -> Verdict:
-        """One attempt. FAILED only on a wrong answer; without an answer, or with another version's, PENDING."""
+        """One attempt. FAILED only on a wrong answer; PENDING while nobody, or another version, answers.
+
+        INCONCLUSIVE when nothing can be said: no way there, or a server that does not tell which version it is.
+        """
         with requests.Session() as session:
             session.auth = nothing_from_netrc
             asking = Asking(session, self._verify, now)
@@ -48,7 +51,7 @@ def _reachable(asking: Asking, check: HttpCheck) -> Verdict:
     try:
         answer = asking("GET", check.url, check.timeout)
     except NoAnswer as problem:
-        return asking.verdict(Outcome.PENDING, asked, str(problem), f"{asked}: {problem}")
+        return asking.unanswered(asked, problem)
     said = f"{answer.status} {text_of(answer)}"
     if answer.status == check.status:
         return asking.verdict(Outcome.SUCCEEDED, asked, said, f"{asked} answers {answer.status}")
@@ -73,7 +76,7 @@ def _predicts(asking: Asking, check: PredictionCheck, expected: Expected) -> Ver
     try:
         answer = asking("POST", asked.partition(" ")[2], check.timeout, expected.example)
     except NoAnswer as problem:
-        return asking.verdict(Outcome.PENDING, asked, str(problem), f"{asked}: {problem}")
+        return asking.unanswered(asked, problem)
     said = f"{answer.status} {text_of(answer)}"
     if answer.status in _NOT_NOW:
         return asking.verdict(Outcome.PENDING, asked, said, f"{asked} answers {answer.status}: not ready")
@@ -92,14 +95,15 @@ def _other_version(asking: Asking, check: PredictionCheck, expected: Expected) -
     try:
         answer = asking("GET", url, check.timeout)
     except NoAnswer as problem:
-        return asking.verdict(Outcome.PENDING, asked, str(problem), f"{asked}: {problem}")
+        return asking.unanswered(asked, problem)
     said = f"{answer.status} {text_of(answer)}"
     document = json_of(answer)
-    if answer.status != 200 or not isinstance(document, Mapping):
-        return asking.verdict(
-            Outcome.PENDING, asked, said, f"{asked} answers {answer.status} without saying which model serves"
-        )
-    model, version = str(document.get("model")), str(document.get("version"))
+    if answer.status >= 500 or answer.status in _NOT_NOW:
+        return asking.verdict(Outcome.PENDING, asked, said, f"{asked} answers {answer.status}: not ready")
+    if answer.status != 200 or not isinstance(document, Mapping) or not {"model", "version"} <= set(document):
+        because = f"{asked} answers {answer.status} without model and version, so nothing here is about {_who(expected)}"
+        return asking.verdict(Outcome.INCONCLUSIVE, asked, said, because)
+    model, version = str(document["model"]), str(document["version"])
     if (model, version) == (expected.model, expected.version):
         return None
     because = f"{check.url} still serves {line(model, 80)} version {line(version, 20)}, not {_who(expected)}"

@@ -28,7 +28,16 @@ class Answer:
 
 
 class NoAnswer(Exception):
-    """Nothing came that could be judged; the message says what happened instead."""
+    """Nothing came that could be judged; the message says what happened instead.
+
+    PENDING when nobody listens, which a rollout mends or never will; INCONCLUSIVE when it may as well be the way there
+    (name, certificate, time): that must not count against the model at the deadline.
+    """
+
+    def __init__(self, sentence: str, outcome: Outcome = Outcome.INCONCLUSIVE) -> None:
+        """Keep both."""
+        super().__init__(sentence)
+        self.outcome = outcome
 
 
 @dataclass(frozen=True)
@@ -61,15 +70,21 @@ class Asking:
                 raise NoAnswer("its certificate is not trusted") from None
             except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
                 raise NoAnswer(f"no answer within {seconds:g} s") from None
+            except requests.exceptions.ConnectionError as error:
+                raise _nobody(error) from None
             # ValueError: requests reads the address of a redirect even when it is not to follow it.
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                raise NoAnswer(f"no connection ({type(error).__name__})") from None
+                raise NoAnswer(f"no whole answer ({type(error).__name__})") from None
         raise NoAnswer("it redirects again and again")
+
+    def unanswered(self, asked: str, problem: NoAnswer) -> Verdict:
+        """The verdict about a question without an answer."""
+        return self.verdict(problem.outcome, asked, str(problem), f"{asked}: {problem}")
 
     def verdict(self, outcome: Outcome, asked: str, answer: str, because: str) -> Verdict:
         """A verdict with the one thing that was asked as its evidence."""
         seen = Evidence("probe", line(asked, 300), self.now, line(answer, 500), outcome)
-        again = _AGAIN if outcome is Outcome.PENDING else None
+        again = _AGAIN if outcome in (Outcome.PENDING, Outcome.INCONCLUSIVE) else None
         return Verdict(outcome, line(because, 400), (seen,), again=again)
 
 
@@ -90,6 +105,13 @@ def line(text: str, limit: int) -> str:
     """Hostile text on one line, bounded."""
     shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _nobody(error: requests.exceptions.ConnectionError) -> NoAnswer:
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    if isinstance(reason, urllib3.exceptions.NameResolutionError):
+        return NoAnswer("its name cannot be resolved")
+    return NoAnswer("nobody answers there", Outcome.PENDING)
 
 
 def _bounded(response: requests.Response, seconds: float) -> tuple[bytes, bool]:
