@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import waitress.server
+from waitress import wasyncore
 
 WSGI = Callable[..., Any]
 
@@ -59,18 +60,22 @@ class Server:
         return self
 
     def stop(self) -> None:
-        """Stop at once, connections that clients keep open included; done already is done."""
-        self._server.task_dispatcher.shutdown(timeout=2)
+        """Finish what is being answered, then end every connection and stop to listen; done already is done."""
+        self._server.task_dispatcher.shutdown(timeout=10)
         if self._thread.is_alive():
-            # In the loop's own thread, as closing from another one neither wakes the loop nor ends what is connected.
-            self._server.trigger.pull_trigger(self._close_everything)
+            pulled = threading.Event()
+
+            def hang_up() -> None:
+                # On the server's own thread, whose loop ends when nothing is open any more. An earlier pull may have
+                # woken it, and the pipe that is written to below must not be closed before.
+                pulled.wait(5)
+                wasyncore.close_all(self._server._map, ignore_all=True)
+
+            self._server.trigger.pull_trigger(hang_up)
+            pulled.set()
             self._thread.join(timeout=5)
         else:
             self._server.close()
-
-    def _close_everything(self) -> None:
-        for dispatcher in list(self._server._map.values()):
-            dispatcher.close()
 
 
 @contextlib.contextmanager

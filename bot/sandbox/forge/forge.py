@@ -13,10 +13,9 @@ from bot.sandbox.forge.people import People
 from bot.sandbox.forge.records import Hook, Protection, Run, User
 from bot.sandbox.forge.rest.door import Services
 from bot.sandbox.forge.runs import Runs, Start
-from bot.sandbox.forge.server import HangingUpServer
 from bot.sandbox.forge.state import Repository, State
 from bot.sandbox.forge.webhooks import Courier
-from bot.sandbox.serving import WSGI
+from bot.sandbox.serving import WSGI, Server
 
 
 class Forge(People):
@@ -42,7 +41,7 @@ class Forge(People):
         self._state.publish = self._courier.publish
         services = Services(self._state, self._runs, self._courier)
         front = Front(services, pages_app(self._state, reviewer))
-        self._server = HangingUpServer(around(front), port=port)
+        self._server = Server(around(front), port=port, threads=12)
         self.url = self._state.url = self._server.url
         self.api_url = self._state.api_url = self.url + API
 

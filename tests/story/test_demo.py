@@ -1,0 +1,75 @@
+"""The demo as a person runs it: every claim is checked, and nothing is left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 400
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bot", "demo", "--folder", str(folder), *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def mentions(folder: Path) -> list[str]:
+    """The processes that were started in this folder, or that name it in their arguments or environment."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            where = str((entry / "cwd").readlink())
+        except OSError:
+            continue
+        if int(entry.name) != os.getpid() and (str(folder).encode() in said or where.startswith(str(folder))):
+            found.append(f"{entry.name} {(entry / 'cmdline').read_bytes()!r}")
+    return found
+
+
+@pytest.mark.story
+@pytest.mark.timeout(PATIENCE + 60)
+def test_the_demo_proves_every_claim_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    process = start(folder, "--json")
+    said, shown = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, shown[-3000:]
+    steps = json.loads(said)
+    assert [step["what"] for step in steps[-2:]] == ["version 3 answers", "everything agrees"]
+    evidence = {step["what"]: step["evidence"] for step in steps}
+    assert evidence["the bot opens a pull request"].startswith(
+        "#4 Deploy fraud-detector version 3 to production"
+    )
+    assert evidence["version 1 answers again"].startswith("a prediction: [")
+    assert evidence["version 2 is held"] == "version 2 is held"
+    assert "Degraded" in evidence["version 2 fails, a revert is proposed"]
+    assert "every claim was checked" in shown
+    assert mentions(folder) == []
+    assert not folder.exists()
+
+
+@pytest.mark.story
+@pytest.mark.parametrize("seconds", [0.5, 4, 12])
+def test_an_interrupted_demo_leaves_nothing_behind(seconds: float, tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    process = start(folder)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, shown = process.communicate(timeout=60)
+    assert process.returncode == 130, shown[-2000:]
+    assert mentions(folder) == []
+    assert not folder.exists()
+
+
+def test_a_folder_with_somebodys_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    process = start(tmp_path)
+    said, shown = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "is not empty" in said + shown
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
