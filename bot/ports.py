@@ -160,7 +160,10 @@ class Forge(Protocol):
         ...
 
     def comment(self, number: int, marker: str, text: str) -> None:
-        """Put a comment there once: a comment with the same hidden marker is edited instead."""
+        """Put a comment there once: where one with the same hidden marker is, nothing is written.
+
+        Evidence carries times, so a repeated act would say it a little differently each time.
+        """
         ...
 
     def label(self, number: int, add: Iterable[str], remove: Iterable[str] = ()) -> None:

@@ -322,14 +322,14 @@ class ForgeContract:
         assert comments(world, opened) == []
         assert ended(forge, branch).state is ProposalState.MERGED
 
-    def test_a_comment_with_the_same_marker_is_edited(
+    def test_a_comment_with_the_same_marker_is_written_once(
         self, world: World, forge: GitHubForge, branch: str
     ) -> None:
         opened = open_one(forge, branch)
         for marker, text in (("live", "one"), ("failed", "other"), ("live", "two"), ("live", "two")):
             forge.comment(opened.number, marker, text)
         texts = [text.partition("\n")[2] for text in comments(world, opened)]
-        assert texts == ["two", "other"]
+        assert texts == ["one", "other"]
 
     def test_a_persons_comment_is_never_edited(self, world: World, forge: GitHubForge, branch: str) -> None:
         opened = open_one(forge, branch)

@@ -500,7 +500,7 @@ class Forge(Part):
         return commit
 
     def comment(self, number: int, marker: str, text: str) -> None:
-        if self.world.comments.get((number, marker)) != text:
+        if (number, marker) not in self.world.comments:
             self.world.comments[number, marker] = text
             self.world.wrote()
 

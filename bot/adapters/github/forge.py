@@ -128,16 +128,13 @@ class GitHubForge:
             return self._merged(pull, head, shortened(title, _TITLE), message)
 
     def comment(self, number: int, marker: str, text: str) -> None:
-        """Put a comment there once; the bot's own with the same hidden marker is edited instead, if it differs."""
+        """Put a comment there once: where the bot's own with the same hidden marker is, nothing is written."""
         hidden = f"<!-- {PREFIX}:{marker} -->"
         body = shortened(f"{hidden}\n{text}", _BODY)
         with translated(f"commenting on #{number} in {self._name}"):
             issue = self._repository.get_issue(number)
-            existing = next((c for c in issue.get_comments() if self._is_mine(c, hidden)), None)
-            if existing is None:
+            if not any(self._is_mine(comment, hidden) for comment in issue.get_comments()):
                 issue.create_comment(body)
-            elif existing.body != body:
-                existing.edit(body)
 
     def label(self, number: int, add: Iterable[str], remove: Iterable[str] = ()) -> None:
         """Add and remove labels; those that are there, or gone, already are left alone."""
