@@ -23,7 +23,7 @@ from bot.core.model import (
     Proposal,
     Snapshot,
 )
-from bot.core.names import VERSION
+from bot.core.names import LABEL, VERSION
 from bot.core.proving import LATER, SOON, judged, merge, unproven
 
 BUILD = timedelta(seconds=20)
@@ -212,6 +212,8 @@ def _proposal(look: Snapshot) -> Decision:
 
 
 def _stale(look: Snapshot, proposal: Proposal, branch: Branch, image: Image) -> str | None:
+    if LABEL not in proposal.labels:
+        return "opening it was interrupted"
     if proposal.mergeability is Mergeability.CONFLICT:
         return "the base branch changed in the same place"
     if not same(branch.value, PinValue(image.tag, image.digest)):

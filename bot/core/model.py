@@ -71,7 +71,34 @@ class ContainerPin:
     container: str | None = None
 
 
-Pin = KustomizePin | ContainerPin
+@dataclass(frozen=True, slots=True)
+class FilePin:
+    """The place in this file that names the target's image, in whatever form; `path` says which where there are several.
+
+    `path` may also lead to a scalar that says the image, its tag or its digest, in keys of any name; it is looked for
+    in every document, or in `document` (counted from 1). `text` is what the scalar says, with `{image}`, `{tag}` and
+    `{digest}`, where it is none of these. With `every` all places in the file that name the image change together.
+    """
+
+    file: str
+    path: str | None = None
+    document: int | None = None
+    text: str | None = None
+    every: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerPin:
+    """Every value in the YAML files below this folder that a comment marks with the target's name.
+
+    With `policy` (`namespace:name`) those that Flux's `$imagepolicy` comments mark.
+    """
+
+    folder: str = ""
+    policy: str | None = None
+
+
+Pin = KustomizePin | ContainerPin | FilePin | MarkerPin
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from bot.core.model import (
     RevertPolicy,
     Snapshot,
 )
-from bot.core.names import UNRELEASED
+from bot.core.names import LABEL_REVERT, UNRELEASED
 from bot.core.verdict import Outcome, Verdict
 
 SOON = timedelta(seconds=2)
@@ -136,6 +136,8 @@ def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -
             Wait(),
             f"{what} does not serve; a person pushed to the revert #{revert.number}, so a person merges or closes it",
         )
+    if LABEL_REVERT not in revert.labels:
+        return Decision(opening, f"opening the revert #{revert.number} was interrupted: finishing it")
     if revert.mergeability is Mergeability.CONFLICT:
         return Decision(
             opening, f"the revert #{revert.number} conflicts with the base branch: writing it again"

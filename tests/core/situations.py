@@ -21,7 +21,7 @@ from bot.core.model import (
     Target,
     Workflow,
 )
-from bot.core.names import deploy_branch, revert_branch
+from bot.core.names import LABEL, LABEL_REVERT, deploy_branch, revert_branch
 from bot.core.verdict import Evidence, Outcome, Verdict
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -69,14 +69,15 @@ def deploy(number: int, of: str, **changes: Any) -> Proposal:
     usual = Proposal(
         number=number, url=f"https://forge.test/pull/{number}", kind=Kind.DEPLOY, target=NAME, version=of,
         branch=deploy_branch(NAME, of), head="bada55", state=ProposalState.OPEN, opened_at=NOW, mergeability=Mergeability.CLEAN,
+        labels=frozenset({LABEL}),
     )  # fmt: skip
     return replace(usual, **changes)
 
 
 def revert(number: int, of: str, brought_with: int, **changes: Any) -> Proposal:
-    usual = deploy(
-        number, of, kind=Kind.REVERT, branch=revert_branch(NAME, of, brought_with), reverts=brought_with
-    )
+    labels = frozenset({LABEL, LABEL_REVERT})
+    branch = revert_branch(NAME, of, brought_with)
+    usual = deploy(number, of, kind=Kind.REVERT, branch=branch, reverts=brought_with, labels=labels)
     return replace(usual, **changes)
 
 

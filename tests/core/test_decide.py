@@ -101,6 +101,7 @@ SITUATIONS: dict[str, tuple[Snapshot, type[Action], str]] = {
     "failed, the revert is blocked": (brought(verdict=BAD, revert=revert(13, "7", 12, mergeability=Mergeability.BLOCKED, blocked_by="check validate is pending")), Wait, "#13 is blocked: check validate is pending"),
     "failed, the forge does not know yet": (brought(verdict=BAD, revert=revert(13, "7", 12, mergeability=Mergeability.UNKNOWN)), Wait, "still computing"),
     "failed, the revert conflicts": (brought(verdict=BAD, revert=revert(13, "7", 12, mergeability=Mergeability.CONFLICT)), OpenRevert, "#13 conflicts with the base branch"),
+    "failed, opening the revert was interrupted": (brought(verdict=BAD, revert=revert(13, "7", 12, labels=frozenset())), OpenRevert, "opening the revert #13 was interrupted"),
     "failed, a person works on the revert": (
         brought(verdict=BAD, revert=revert(13, "7", 12), branch=branch("7", name=revert(13, "7", 12).branch, foreign=("f00",))), Wait, "a person pushed to the revert #13"),
     "failed, a person closed the revert": (brought(verdict=BAD, revert=closed(revert(13, "7", 12))), MarkFailed, "alice closed the revert #13, so it stays"),
@@ -161,6 +162,7 @@ SITUATIONS: dict[str, tuple[Snapshot, type[Action], str]] = {
     "open for review": (ready(), Wait, "#12 for version 7 waits for a reviewer"),
     "its branch is gone": (ready(branch=None), Wait, "the branch of #12 is gone"),
     "a person pushed to it": (ready(target=AUTO, branch=branch("7", foreign=("f00",))), Wait, "a person pushed to #12"),
+    "opening it was interrupted": (ready(open=(deploy(12, "7", labels=frozenset()),)), RenewProposal, "opening it was interrupted: writing #12 again"),
     "it conflicts": (ready(open=(deploy(12, "7", mergeability=Mergeability.CONFLICT),)), RenewProposal, "changed in the same place: writing #12 again"),
     "the image was built again": (ready(branch=branch("7", value=PinValue("v7", "sha256:old"))), RenewProposal, "built again"),
     "the base pins something else now": (ready(branch=branch("7", replaces="5")), RenewProposal, "now pins ghcr.io/acme/fraud-detector:v6"),

@@ -118,6 +118,8 @@ class MemoryWorld:
     reads: int = 0
     crash_after: int | None = None
     meanwhile: tuple[int, "Event"] | None = None  # after so many reads of a pass, this happens outside
+    was: dict[str, frozenset[str]] = field(default_factory=dict)  # commit -> how it was seen in this pass
+    was_wanted: str | None = None
 
     def copy(self) -> "MemoryWorld":
         """A world that goes on by itself."""
@@ -194,6 +196,10 @@ class MemoryWorld:
             if proposal is not None:
                 self._update(replace(proposal, labels=proposal.labels | {LABEL_RELEASED}))
 
+    def may_be(self, commit: str, how: str) -> bool:
+        """Whether this pass can have seen the commit like this."""
+        return self.serving.get(commit) == how or how in self.was.get(commit, ())
+
     def cluster_syncs(self, how: str) -> None:
         self.serving[self.commits[-1].id] = how
 
@@ -260,10 +266,14 @@ class MemoryWorld:
         self.reads += 1
         if self.meanwhile is not None and self.reads == self.meanwhile[0]:
             event, self.meanwhile = self.meanwhile[1], None
+            # What was read before may still be acted on: no look is of one instant.
+            self.was = {commit: frozenset({how}) for commit, how in self.serving.items()}
+            self.was_wanted = self.alias
             event(self)
 
     def ports(self) -> World:
         self.writes = self.reads = 0
+        self.was, self.was_wanted = {}, None
         return World(
             catalogue=lambda: Catalogue({self.target.name: self.target}),
             registry=Registry(self),
@@ -466,9 +476,9 @@ class Forge(Part):
             raise BrokenPromise(
                 f"version {version} is proposed again although a person closed #{last.number}"
             )
-        if kind is Kind.REVERT and world.serving.get(world.commits[-1].id) != "bad":
+        if kind is Kind.REVERT and not world.may_be(world.commits[-1].id, "bad"):
             raise BrokenPromise("a revert of what was never seen to fail")
-        if kind is Kind.DEPLOY and version != world.alias:
+        if kind is Kind.DEPLOY and version not in (world.alias, world.was_wanted):
             raise BrokenPromise(f"version {version} is proposed, {world.alias} is wanted")
 
     def close(self, proposal: Proposal, comment: str) -> None:
@@ -493,7 +503,7 @@ class Forge(Part):
             raise Refused("the head moved, or it conflicts")
         if world.branches[proposal.branch].foreign:
             raise BrokenPromise("a person's commits are merged by the bot")
-        if now.kind is Kind.DEPLOY and now.version != world.alias:
+        if now.kind is Kind.DEPLOY and now.version not in (world.alias, world.was_wanted):
             raise BrokenPromise("what nobody wants is merged")
         commit = world._merged(now, BOT)
         world.wrote()
@@ -512,11 +522,10 @@ class Forge(Part):
         return self.world.proofs.get(commit, Proof())
 
     def record(self, commit: str, target: str, proof: Proof, url: str | None = None) -> None:
-        truth = self.world.serving.get(commit)
-        if proof.state is ProofState.LIVE and truth != "good":
-            raise BrokenPromise(f"{commit} is called live, but it is {truth}")
-        if proof.state is ProofState.FAILED and truth != "bad":
-            raise BrokenPromise(f"{commit} is called failed, but it is {truth}")
+        if proof.state is ProofState.LIVE and not self.world.may_be(commit, "good"):
+            raise BrokenPromise(f"{commit} is called live, but it is {self.world.serving.get(commit)}")
+        if proof.state is ProofState.FAILED and not self.world.may_be(commit, "bad"):
+            raise BrokenPromise(f"{commit} is called failed, but it is {self.world.serving.get(commit)}")
         self.world.proofs[commit] = proof
         self.world.wrote()
 

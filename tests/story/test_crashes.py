@@ -159,6 +159,8 @@ def test_a_bot_that_dies_at_every_effect_comes_to_the_same_end(forget: bool, tmp
             (f"Deploy {MODEL} version 2 to production", "closed", True),
             (f"Take back {MODEL} version 2 in production: go back to version 1", "closed", True),
         ]
+        labels = [{label["name"] for label in pull["labels"]} for pull in world.pull_requests()]
+        assert labels == [{"gitops-bot"}, {"gitops-bot"}, {"gitops-bot", "gitops-bot/revert"}]
         assert world.tags("1")["state"] == "live"
         assert len(world.api("/repos/acme/models/actions/runs")["workflow_runs"]) == 2
         for number in (1, 2, 3):
