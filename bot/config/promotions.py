@@ -18,8 +18,10 @@ from bot.core.model import (
     Catalogue,
     Check,
     ContainerPin,
+    FilePin,
     HttpCheck,
     KustomizePin,
+    MarkerPin,
     MergePolicy,
     Pin,
     PredictionCheck,
@@ -126,7 +128,11 @@ def _selector(when: When) -> Selector:
 def _pin(pin: PinEntry) -> Pin:
     if pin.kustomize is not None:
         return KustomizePin(pin.kustomize, pin.name)
-    return ContainerPin(str(pin.container), pin.name)
+    if pin.container is not None:
+        return ContainerPin(pin.container, pin.name)
+    if pin.markers is not None:
+        return MarkerPin(pin.markers, pin.policy)
+    return FilePin(str(pin.file), pin.path, pin.document, pin.text, pin.every)
 
 
 def _check(check: VerifyEntry) -> Check:

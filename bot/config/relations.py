@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.config.faults import did_you_mean
-from bot.core.model import KustomizePin, Pin, Target
+from bot.core.model import ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,28 @@ def _same_pins(targets: Sequence[Target]) -> Iterator[Between]:
             if place in first:
                 what = f"this place is pinned by {first[place]} already: two targets would undo each other"
                 yield Between(
-                    ("targets", index, "pins", number), what, "Keep it in one target, or set `name:`."
+                    ("targets", index, "pins", number),
+                    what,
+                    "Keep it in one target, or set `name:` or `path:`.",
                 )
             first.setdefault(place, target.name)
 
 
 def _place(pin: Pin, target: Target) -> tuple[str, str, str]:
-    # Without a name, an entry or a container is found by the target's image.
-    if isinstance(pin, KustomizePin):
-        return ("kustomize", pin.folder, pin.name or target.image)
-    return ("container", pin.file, f"name {pin.container}" if pin.container else f"image {target.image}")
+    # Without a name or a path, a place is found by the target's image.
+    match pin:
+        case KustomizePin():
+            return ("kustomize", pin.folder, pin.name or target.image)
+        case ContainerPin():
+            return ("file", pin.file, f"name {pin.container}" if pin.container else f"image {target.image}")
+        case FilePin():
+            return (
+                "file",
+                pin.file,
+                f"path {pin.path} {pin.document}" if pin.path else f"image {target.image}",
+            )
+        case MarkerPin():
+            return ("markers", pin.folder, pin.policy or target.name)
 
 
 def _same_image_and_model(targets: Sequence[Target]) -> Iterator[Between]:

@@ -31,6 +31,14 @@ class Remove:
     key: str
 
 
+@dataclass(frozen=True)
+class Rewrite:
+    """A block or string with a document in it: that document was changed, and now has this text."""
+
+    node: Node
+    text: str
+
+
 Change = Replace | Insert | Remove
 
 

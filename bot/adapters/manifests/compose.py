@@ -1,6 +1,7 @@
 """Text into nodes: by libyaml where it can serve, by ruamel.yaml where that is missing or gives up (facts/pins.md)."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from bot.ports import Refused
@@ -9,10 +10,10 @@ Node = Any
 """A node of either library: `id` (scalar, sequence, mapping), `tag`, `value`, `style`, marks in code points of the text."""
 
 
-def composed(path: str, text: str, lines_before: int = 0) -> tuple[Node, ...]:
-    """The root node of each document. `Refused` with line and reason when both parsers reject the text."""
+def composed(path: str, text: str, line: Callable[[int], int]) -> tuple[Node, ...]:
+    """The root node of each document. `Refused` with reason and line (of an index of the text) when both parsers fail."""
     roots = _by_libyaml(text)
-    return _by_ruamel(path, text, lines_before) if roots is None else roots
+    return _by_ruamel(path, text, line) if roots is None else roots
 
 
 def _by_libyaml(text: str) -> tuple[Node, ...] | None:
@@ -33,7 +34,7 @@ def _by_libyaml(text: str) -> tuple[Node, ...] | None:
         loader.dispose()
 
 
-def _by_ruamel(path: str, text: str, lines_before: int) -> tuple[Node, ...]:
+def _by_ruamel(path: str, text: str, line: Callable[[int], int]) -> tuple[Node, ...]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -44,10 +45,10 @@ def _by_ruamel(path: str, text: str, lines_before: int) -> tuple[Node, ...]:
         return tuple(yaml.compose_all(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = f":{lines_before + text.count(chr(10), 0, mark.index) + 1}" if mark is not None else ""
+        at = f":{line(mark.index)}" if mark is not None else ""
         # ruamel.yaml formats some of its reasons as tuples.
         said = re.sub(r"\('([^']*)',\)", r"'\1'", str(error.problem or error.context))
-        raise Refused(f"{path}{line}: this is not YAML ({said}); {_template_hint(text)}") from error
+        raise Refused(f"{path}{at}: this is not YAML ({said}); {_template_hint(text)}") from error
     except YAMLError as error:
         said = " ".join(str(error).split())
         raise Refused(f"{path}: this is not YAML ({said}); correct the file") from error

@@ -3,11 +3,10 @@
 from bot.adapters.manifests import references, tree
 from bot.adapters.manifests.changes import Change, Replace
 from bot.adapters.manifests.compose import Node
+from bot.adapters.manifests.mentions import CONTAINERS
 from bot.adapters.manifests.places import Place, refuse_templates
 from bot.adapters.manifests.tree import Source
 from bot.core.model import ContainerPin, PinValue
-
-_LISTS = ("containers", "initContainers", "ephemeralContainers")
 
 
 def find(source: Source, pin: ContainerPin, image: str) -> Place:
@@ -18,8 +17,8 @@ def find(source: Source, pin: ContainerPin, image: str) -> Place:
     if not matching:
         _refuse_other_image(source, containers, pin, image)
         who = f"container {tree.shown(pin.container)} with" if pin.container else "container has"
-        write = f"write `image: {tree.shown(image)}:unreleased` in the container that is meant"
-        raise source.refusal(None, f"no {who} {wanted}", write)
+        how = f"write `image: {tree.shown(image)}:unreleased` in the container that is meant"
+        raise source.refusal(None, f"no {who} {wanted}", how)
     if len(matching) > 1:
         lines = ", ".join(f"{_name(entry)} in line {source.line(entry)}" for entry in matching)
         found = f"{len(matching)} containers have {wanted} ({lines})"
@@ -28,7 +27,11 @@ def find(source: Source, pin: ContainerPin, image: str) -> Place:
         )
     node = tree.value_of(matching[0], "image")
     value = references.parsed(str(tree.text_of(matching[0], "image")))
-    return Place(pin, source, matching[0], (node,), value)
+
+    def write(to: PinValue) -> list[Change]:
+        return [Replace(node, references.reference(str(value.repository), to))]
+
+    return Place(source, matching[0], (node,), value, write, "container", name=pin.container)
 
 
 def _containers(source: Source) -> list[Node]:
@@ -42,7 +45,7 @@ def _containers(source: Source) -> list[Node]:
             continue
         seen.add(id(node))
         if node.id == "mapping":
-            found += [entry for key in _LISTS for entry in _listed(tree.value_of(node, key))]
+            found += [entry for key in CONTAINERS for entry in _listed(tree.value_of(node, key))]
         pending += reversed(tree.children(node))
     return list({id(entry): entry for entry in found}.values())
 
@@ -74,8 +77,3 @@ def _refuse_other_image(source: Source, containers: list[Node], pin: ContainerPi
     for node in nodes[:1]:
         found = f"this container runs {tree.shown(str(node.value))}, not {tree.shown(image)}"
         raise source.refusal(node, found, f"write `image: {tree.shown(image)}:unreleased` here")
-
-
-def changes(place: Place, value: PinValue) -> list[Change]:
-    """What makes the container's image say this value, in the repository that it has."""
-    return [Replace(place.nodes[0], references.reference(str(place.value.repository), value))]

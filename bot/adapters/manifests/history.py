@@ -11,7 +11,7 @@ from bot.adapters.manifests.git import lines
 from bot.adapters.manifests.mirror import Mirror
 from bot.adapters.manifests.objects import TreeEntry
 from bot.core import names
-from bot.core.model import Branch, Pinned, PinValue, Target
+from bot.core.model import Branch, MarkerPin, Pinned, PinValue, Target
 from bot.ports import Refused
 
 _LINKS = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}
@@ -20,6 +20,8 @@ _LINKS = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a fol
 _STEPS = (1, 15, 240, 3840)
 # Names and messages are hostile text: only NUL, which they cannot have, separates them.
 _AUTHOR_AND_TRAILERS = "%an%x00%(trailers:only=true,unfold=true,separator=%x00)"
+
+_MOST_MARKED = 10_000
 
 State = Mapping[str, TreeEntry]
 """What stood at the paths of a target's pins."""
@@ -36,15 +38,22 @@ class _Step:
 
 def state_at(mirror: Mirror, commit: str, target: Target) -> State:
     """What a commit has at the paths of the pins; `Refused` for links and where every path of a pin is missing."""
-    state = mirror.objects.entries(commit, pins.paths(target.pins))
+    folders = pins.folders(target.pins)
+    marked = mirror.objects.below(commit, folders) if folders else {}
+    if len(marked) > _MOST_MARKED:
+        raise Refused(f"{len(marked):,} YAML files may have markers; name a smaller folder in `markers:`")
+    wanted = [path for path in pins.paths(target.pins) if (path if path != "." else "") not in folders]
+    state = mirror.objects.entries(commit, wanted) if wanted else {}
     for path, entry in state.items():
         if entry.mode in _LINKS:
             raise Refused(f"{path} is {_LINKS[entry.mode]}; let the pin name the file itself")
     for pin in target.pins:
         candidates = pins.paths([pin])
+        if isinstance(pin, MarkerPin):
+            continue
         if not any(path in state for path in candidates):
             _refuse_links_above(mirror, commit, candidates[0])
-    return state
+    return {**marked, **state}
 
 
 def _refuse_links_above(mirror: Mirror, commit: str, path: str) -> None:

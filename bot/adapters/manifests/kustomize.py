@@ -3,6 +3,8 @@
 kustomize 5 renders `newName:newTag@digest` when an entry has both.
 """
 
+from collections.abc import Sequence
+
 from bot.adapters.manifests import tree
 from bot.adapters.manifests.changes import Change, Insert, Remove, Replace
 from bot.adapters.manifests.compose import Node
@@ -11,6 +13,7 @@ from bot.adapters.manifests.tree import Source
 from bot.core.model import KustomizePin, PinValue
 
 FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_KEYS = ("name", "newName", "newTag", "digest")
 _BEFORE_TAG = ("newName", "name")
 _BEFORE_DIGEST = ("newTag", "newName", "name")
 
@@ -28,7 +31,20 @@ def find(source: Source, pin: KustomizePin, image: str) -> Place:
         raise source.refusal(
             matching[0], found, "say which one with `name:` in the pin, or remove the others"
         )
-    return _place(source, matching[0], pin, image)
+    return _checked(place(source, matching[0]), image)
+
+
+def is_entry(node: Node) -> bool:
+    """Whether an item of a list `images` is an entry of a kustomization."""
+    return bool(node.id == "mapping" and tree.value_of(node, "name") is not None) and any(
+        tree.value_of(node, key) is not None for key in _KEYS[1:]
+    )
+
+
+def naming(entries: Sequence[Node], image: str) -> list[Node]:
+    """The entries whose name is the image; where none is, those that render it by `newName`."""
+    by_name = [entry for entry in entries if tree.text_of(entry, "name") == image]
+    return by_name or [entry for entry in entries if tree.text_of(entry, "newName") == image]
 
 
 def _entries(source: Source, name: str, image: str) -> list[Node]:
@@ -52,31 +68,39 @@ def _write(name: str, image: str) -> str:
     return f"add `- {{name: {tree.shown(name)}{new_name}, newTag: unreleased}}` to `images:`"
 
 
-def _place(source: Source, entry: Node, pin: KustomizePin, image: str) -> Place:
-    parts = {key: tree.value_of(entry, key) for key in ("name", "newName", "newTag", "digest")}
+def _checked(found: Place, image: str) -> Place:
+    source, entry = found.source, found.entry
+    parts = {key: tree.value_of(entry, key) for key in _KEYS}
     refuse_templates(source, *parts.values())
     for key, node in parts.items():
         if node is not None and node.id != "scalar":
             raise source.refusal(node, f"`{key}` is not a text", f"write `{key}: …` on one line")
+    if found.value.repository != image:
+        said = (
+            f"this entry renders the image {tree.shown(str(found.value.repository))}, not {tree.shown(image)}"
+        )
+        raise source.refusal(entry, said, f"write `newName: {tree.shown(image)}` in this entry")
+    return found
+
+
+def place(source: Source, entry: Node) -> Place:
+    """An entry of `images` with what it says."""
     repository = tree.text_of(entry, "newName") or tree.text_of(entry, "name")
-    if repository != image:
-        found = f"this entry renders the image {tree.shown(str(repository))}, not {tree.shown(image)}"
-        raise source.refusal(entry, found, f"write `newName: {tree.shown(image)}` in this entry")
-    nodes = tuple(node for node in (parts["newTag"], parts["digest"]) if node is not None)
+    said = (tree.value_of(entry, "newTag"), tree.value_of(entry, "digest"))
+    nodes = tuple(node for node in said if node is not None)
     value = PinValue(tree.text_of(entry, "newTag"), tree.text_of(entry, "digest"), repository)
-    return Place(pin, source, entry, nodes, value)
+    return Place(source, entry, nodes, value, lambda to: changes(entry, to), name=tree.text_of(entry, "name"))
 
 
-def changes(place: Place, value: PinValue) -> list[Change]:
+def changes(entry: Node, value: PinValue) -> list[Change]:
     """What makes the entry say this value."""
     return [
-        *_key_change(place, "newTag", value.tag, _BEFORE_TAG),
-        *_key_change(place, "digest", value.digest, _BEFORE_DIGEST),
+        *_key_change(entry, "newTag", value.tag, _BEFORE_TAG),
+        *_key_change(entry, "digest", value.digest, _BEFORE_DIGEST),
     ]
 
 
-def _key_change(place: Place, key: str, text: str | None, before: tuple[str, ...]) -> list[Change]:
-    entry = place.entry
+def _key_change(entry: Node, key: str, text: str | None, before: tuple[str, ...]) -> list[Change]:
     node = tree.value_of(entry, key)
     if text is None:
         return [] if tree.text_of(entry, key) is None else [Remove(entry, key)]

@@ -29,15 +29,19 @@ class Objects:
 
     def entries(self, commit: str, paths: Sequence[str]) -> dict[str, TreeEntry]:
         """What a commit has at these paths; those that it does not have are left out."""
-        out = self._git.run("ls-tree", "-z", "--full-tree", commit, "--", *paths).decode(
-            errors="surrogateescape"
-        )
-        found = {}
-        for record in filter(None, out.split("\0")):
-            meta, path = record.split("\t", 1)
-            mode, _, oid = meta.split(" ")
-            found[path] = TreeEntry(mode, oid)
-        return found
+        return _entries(self._git.run("ls-tree", "-z", "--full-tree", commit, "--", *paths))
+
+    def below(
+        self, commit: str, folders: Sequence[str], endings: tuple[str, ...] = (".yaml", ".yml")
+    ) -> dict[str, TreeEntry]:
+        """The plain files of a commit below these folders (`""` is the root) whose names end so."""
+        paths = [folder for folder in folders if folder] if all(folders) else []
+        found = _entries(self._git.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths))
+        return {
+            path: entry
+            for path, entry in found.items()
+            if entry.mode.startswith("100") and path.endswith(endings)
+        }
 
     def blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
         """The contents of these blobs; all that are missing come in one request."""
@@ -71,6 +75,15 @@ class Objects:
             "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", *options,
             "--filter=blob:none", "--stdin", "origin", stdin=asked, remote=True, patience=300,
         )  # fmt: skip
+
+
+def _entries(out: bytes) -> dict[str, TreeEntry]:
+    found = {}
+    for record in filter(None, out.decode(errors="surrogateescape").split("\0")):
+        meta, path = record.split("\t", 1)
+        mode, _, oid = meta.split(" ")
+        found[path] = TreeEntry(mode, oid)
+    return found
 
 
 def _batched(out: bytes) -> Iterator[tuple[str, bytes]]:

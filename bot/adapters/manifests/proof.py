@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from bot.adapters.manifests import quoting, tree
-from bot.adapters.manifests.changes import Change, Insert, Remove, Replace, expected_value
+from bot.adapters.manifests.changes import Change, Insert, Remove, Replace, Rewrite, expected_value
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.tree import Source
 from bot.ports import Refused
@@ -19,10 +19,10 @@ class _New:
         self.text = text
 
 
-def prove(old: Source, new: Source, changes: Sequence[Change]) -> None:
+def prove(old: Source, new: Source, changes: Sequence[Change | Rewrite]) -> None:
     """Raise `Refused` unless `new` parses to `old` with exactly these changes; aliases must still be the same aliases."""
-    replaced = {id(change.node): change for change in changes if isinstance(change, Replace)}
-    reshaped = {id(change.mapping) for change in changes if not isinstance(change, Replace)}
+    replaced = {id(change.node): change for change in changes if isinstance(change, Replace | Rewrite)}
+    reshaped = {id(change.mapping) for change in changes if isinstance(change, Insert | Remove)}
     twin: dict[int, Node] = {}
     pending: list[tuple[Node, Node]] = _zipped(old, old.roots, new.roots)
     while pending:
@@ -65,7 +65,9 @@ def _same_scalar(before: Node, after: Node) -> bool:
     )
 
 
-def _holds(after: Node, change: Replace) -> bool:
+def _holds(after: Node, change: Replace | Rewrite) -> bool:
+    if isinstance(change, Rewrite):
+        return bool(after.id == "scalar" and after.value == change.text and after.style == change.node.style)
     return _says(after, expected_value(change.node, change.text))
 
 
@@ -75,7 +77,7 @@ def _says(node: Node, value: str) -> bool:
     return bool(node.style) or quoting.is_string(value)
 
 
-def _expected(mapping: Node, changes: Sequence[Change]) -> Iterator[Pair | _New]:
+def _expected(mapping: Node, changes: Sequence[Change | Rewrite]) -> Iterator[Pair | _New]:
     here = [change for change in changes if getattr(change, "mapping", None) is mapping]
     gone = [tree.pair(mapping, change.key) for change in here if isinstance(change, Remove)]
     for item in mapping.value:
@@ -87,7 +89,7 @@ def _expected(mapping: Node, changes: Sequence[Change]) -> Iterator[Pair | _New]
 
 
 def _reshaped(
-    source: Source, before: Node, after: Node, changes: Sequence[Change]
+    source: Source, before: Node, after: Node, changes: Sequence[Change | Rewrite]
 ) -> list[tuple[Node, Node]]:
     _demand(after.id == "mapping" and before.tag == after.tag, source, before)
     expected = list(_expected(before, changes))

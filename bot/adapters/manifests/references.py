@@ -38,3 +38,26 @@ def same(one: PinValue, other: PinValue) -> bool:
     if one.repository and other.repository and one.repository != other.repository:
         return False
     return (one.tag, one.digest) == (other.tag, other.digest)
+
+
+def is_digest(text: str) -> bool:
+    """Whether the text is a digest: `sha256:…`."""
+    return _DIGEST.match(text) is not None and len(text.partition(":")[2]) >= 32
+
+
+def agree(one: PinValue, other: PinValue) -> bool:
+    """Whether two places name one release, as far as both say it: a chart's values may have a tag and no digest."""
+    if one.repository and other.repository and one.repository != other.repository:
+        return False
+    both = [(a, b) for a, b in ((one.tag, other.tag), (one.digest, other.digest)) if a and b]
+    return all(a == b for a, b in both) and _is_unset(one) == _is_unset(other)
+
+
+def _is_unset(value: PinValue) -> bool:
+    # A place that says the image and no version of it, not one that has only a part (a tag, a digest).
+    return bool(value.repository) and not value.tag and not value.digest
+
+
+def merged(one: PinValue, other: PinValue) -> PinValue:
+    """What two places that agree say together."""
+    return PinValue(one.tag or other.tag, one.digest or other.digest, one.repository or other.repository)

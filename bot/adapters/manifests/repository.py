@@ -183,7 +183,7 @@ def _ours(name: str) -> None:
 
 def _unified(path: str, before: bytes, after: bytes) -> str:
     # Only LF ends a line for git, whatever str.splitlines thinks.
-    old, new = (re.findall(r"[^\n]*\n|[^\n]+", data.decode()) for data in (before, after))
+    old, new = (re.findall(r"[^\n]*\n|[^\n]+", data.decode(errors="replace")) for data in (before, after))
     diff = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in diff

@@ -1,28 +1,76 @@
 """Change scalars of a YAML or JSON file and not one byte more, proven before the bytes leave."""
 
+import dataclasses
+import itertools
 from collections.abc import Sequence
 
 from bot.adapters.manifests import quoting, tree
-from bot.adapters.manifests.changes import Change, Replace, expected_value
+from bot.adapters.manifests.changes import Change, Replace, Rewrite, expected_value
 from bot.adapters.manifests.proof import prove
-from bot.adapters.manifests.splices import Splice, splice
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.splices import splice
+from bot.adapters.manifests.tree import Source, Splice
 from bot.ports import Refused
 
+Step = tuple[Source, Change]
+"""A change, and the source that it is in: the file itself, or a document that is embedded in a scalar of it."""
 
-def edited(source: Source, changes: Sequence[Change]) -> bytes:
+
+def edited(source: Source, changes: Sequence[Change | Step]) -> bytes:
     """The file's bytes with exactly these changes; the same bytes when it says all that already.
 
     Raises `Refused` when the result would not parse to the old data with only these values changed.
     """
+    steps = [change if isinstance(change, tuple) else (source, change) for change in changes]
     # Two pins that share a scalar by an alias are one change.
-    effective = [change for change in dict.fromkeys(changes) if not _is_done(change)]
+    effective = [step for step in dict.fromkeys(steps) if not _is_done(step[1])]
     if not effective:
         return source.data
-    splices = sorted((splice(source, change) for change in effective), key=lambda item: item[:2])
-    result = source.saying(_spliced(source, splices))
-    prove(source, result, effective)
+    splices, expected = _solved(source, effective)
+    result = source.spliced(splices)
+    prove(source, result, expected)
     return result.data
+
+
+def _solved(source: Source, steps: Sequence[Step]) -> tuple[list[Splice], list[Change | Rewrite]]:
+    """The splices of `source.text` that these changes make, and what the source must say afterwards."""
+    own = [change for at, change in steps if at is source]
+    splices, expected = [splice(source, change) for change in own], [*own]
+    inner: dict[int, tuple[Source, list[Step]]] = {}
+    for step in steps:
+        if step[0] is not source:
+            child = _child(source, step[0])
+            inner.setdefault(id(child), (child, []))[1].append(step)
+    rewritten: list[Change | Rewrite] = [*expected]
+    for child, below in inner.values():
+        within, wanted = _solved(child, below)
+        text = tree.joined(child.text, within)
+        prove(child, dataclasses.replace(child, text=text).parsed(), wanted)
+        rewritten.append(Rewrite(child.node, text))
+        splices += [_lifted(source, child, item) for item in within]
+    splices.sort(key=lambda item: item[:2])
+    for (_, end, _), (start, _, _) in itertools.pairwise(splices):
+        if start < end:
+            raise Refused(
+                f"{source.path}: two changes fall on the same place; give each pin a place of its own"
+            )
+    return splices, rewritten
+
+
+def _child(source: Source, inner: Source) -> Source:
+    while inner.outer is not None and inner.outer is not source:
+        inner = inner.outer
+    return inner
+
+
+def _lifted(source: Source, child: Source, item: Splice) -> Splice:
+    start, stop, new = item
+    begin = source.index(child.place(start))
+    end = begin + stop - start
+    if source.text[begin:end] != child.text[start:stop]:
+        raise source.refusal(
+            child.node, "the pinned value in this block is not on one line", "write it on the line of its key"
+        )
+    return begin, end, new
 
 
 def _is_done(change: Change) -> bool:
@@ -31,16 +79,3 @@ def _is_done(change: Change) -> bool:
     node = change.node
     stays_string = node.style or quoting.is_string(change.text)
     return node.value == expected_value(node, change.text) and node.tag == tree.STRING and bool(stays_string)
-
-
-def _spliced(source: Source, splices: list[Splice]) -> str:
-    parts: list[str] = []
-    end = 0
-    for start, stop, text in splices:
-        if start < end:
-            raise Refused(
-                f"{source.path}: two changes fall on the same place; give each pin a place of its own"
-            )
-        parts += [source.text[end:start], text]
-        end = stop
-    return "".join([*parts, source.text[end:]])

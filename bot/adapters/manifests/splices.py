@@ -5,14 +5,11 @@ import re
 from bot.adapters.manifests import quoting, tree
 from bot.adapters.manifests.changes import Change, Insert, Remove, Replace
 from bot.adapters.manifests.compose import Node
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.tree import Source, Splice
 
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+(?:#[^\n\r]*\s+)*)+")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _ONLY_SPACE = re.compile(r"[ \t]*\Z")
-
-Splice = tuple[int, int, str]
-"""Start and end in the text, and what stands there instead."""
 
 
 def splice(source: Source, change: Change) -> Splice:

@@ -365,7 +365,7 @@ def test_in_a_bundle_of_documents_only_those_that_name_the_image_are_parsed(end:
     before = (bom + "---\n".join(parts)).replace("\n", end)
     assert contained(before) == before.replace(":v6", f":v7@{SHA}").encode()
     source = tree.read("app.yaml", before.encode(), "fraud-detector")
-    assert (len(source.roots), source.is_part, source.data) == (3, True, before.encode())
+    assert (len(source.roots), source.is_part, source.data) == (2, True, before.encode())
     assert source.line(source.roots[0]) == 16
 
 

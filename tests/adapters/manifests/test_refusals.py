@@ -105,8 +105,14 @@ REFUSALS: list[tuple[str, Pin, dict[str, str | bytes], str]] = [
     (
         "not UTF-8",
         KustomizePin("app"),
-        {K: b"# caf\xe9\n" + ENTRY.encode()},
+        {K: b"a: caf\xe9\n" + ENTRY.encode()},
         f"{K}:1: byte 0xe9 is not UTF-8; save the file as UTF-8",
+    ),
+    (
+        "UTF-16",
+        KustomizePin("app"),
+        {K: ENTRY.encode("utf-16")},
+        f"{K}:1: byte 0xff is not UTF-8; save the file as UTF-8",
     ),
     (
         "too large",

@@ -1,0 +1,72 @@
+"""Set an image in one file, wherever the file names it: the editor without a target and without a repo."""
+
+from collections.abc import Sequence
+
+from bot.adapters.manifests import fields, mentions, references, scalars, templates, tree
+from bot.adapters.manifests.places import Place
+from bot.adapters.manifests.tree import Source
+from bot.core.model import PinValue
+from bot.ports import Refused
+
+At = tuple[int, Sequence[str | int]]
+"""A document's number, from 0, and the steps to a place in it."""
+
+
+def set_everywhere(path: str, data: bytes, image: str, new: str, at: At | None = None) -> bytes:
+    """The file with every place that names the image saying `new`: a tag, a digest, both (`TAG@DIGEST`), or a URI.
+
+    A URI is meant where `image` is one. `at` is a place that is meant in any case, whatever form it has.
+    Raises `Refused` where nothing names the image, or the bytes cannot be changed with certainty.
+    """
+    value = PinValue(tag=new) if "://" in image else references.checked(_version(new))
+    source, found = _named(path, data, image)
+    if at is not None and not source.is_template:
+        source, found = _with(path, data, image, (source, found), at)
+    if not found:
+        raise source.refusal(None, f"nothing here names the image {tree.shown(image)}", "name it in the file")
+    return scalars.edited(
+        source, [(place.source, change) for place in found for change in place.write(value)]
+    )
+
+
+def _version(new: str) -> PinValue:
+    if references.is_digest(new):
+        return PinValue(digest=new)
+    tag, _, digest = new.partition("@")
+    return PinValue(tag or None, digest or None)
+
+
+def _named(path: str, data: bytes, image: str) -> tuple[Source, list[Place]]:
+    try:
+        source = tree.read(path, data, image)
+    except Refused:
+        source = templates.read(path, data, image)
+        found = templates.mentions(source, image)
+        if not found:
+            raise
+        return source, found
+    found = _literal(source, image)
+    if not found and source.is_part:
+        source = tree.read(path, data)
+        found = _literal(source, image)
+    return source, found
+
+
+def _literal(source: Source, image: str) -> list[Place]:
+    return [place for place in mentions.mentions(source, image) if not place.is_template]
+
+
+def _with(
+    path: str, data: bytes, image: str, known: tuple[Source, list[Place]], at: At
+) -> tuple[Source, list[Place]]:
+    steps = fields.plain(at[1])
+    if any(_stands_at(place, steps) for place in known[1]):
+        return known
+    source = tree.read(path, data)
+    found = [place for place in mentions.mentions(source, image) if not place.is_template]
+    nodes = fields.found(source, fields.rendered(steps), at[0] + 1)
+    return source, [*found, *(fields.scalar(item.source, item.node, image, None) for item in nodes)]
+
+
+def _stands_at(place: Place, steps: tuple[str | int, ...]) -> bool:
+    return place.steps == steps[: len(place.steps)]

@@ -1,0 +1,166 @@
+"""Every place in a file that names an image, in the forms that manifests use (facts/pins.md, section 1)."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bot.adapters.manifests import embedded, kustomize, shapes, tree
+from bot.adapters.manifests.compose import Node
+from bot.adapters.manifests.places import Place, Steps
+from bot.adapters.manifests.tree import Source
+
+CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+_URIS = ("storageUri", "modelUri")
+_PATCHES = ("patch", "patchesStrategicMerge", "patchesJson6902")
+_HOST_AND_PORT = re.compile(r"[^/:@]+:[0-9]+\Z")
+
+
+@dataclass(frozen=True, eq=False)
+class _Spot:
+    """A node on the way through a document: the steps to it, and the kind of the object that it is in."""
+
+    source: Source
+    node: Node
+    steps: Steps
+    kind: str | None
+
+    def key(self, above: int = 0) -> object:
+        """The step that leads here, or to the node that many levels above."""
+        return self.steps[-1 - above] if len(self.steps) > above else None
+
+
+def mentions(source: Source, image: str) -> list[Place]:
+    """The places in document order, each once however often aliases name it."""
+    found: list[Place] = []
+    _walk(source, image, (), found, set())
+    return found
+
+
+def _walk(source: Source, image: str, above: Steps, found: list[Place], seen: set[int]) -> None:
+    pending = [_Spot(source, root, above, None) for root in reversed(source.roots)]
+    while pending:
+        spot = pending.pop()
+        if id(spot.node) in seen:
+            continue
+        seen.add(id(spot.node))
+        if spot.node.id == "mapping":
+            kind = tree.text_of(spot.node, "kind") or spot.kind
+            spot = _Spot(source, spot.node, spot.steps, kind)
+            taken = {id(node) for place in found for node in place.nodes}
+            for rule in _RULES:
+                found += [
+                    place for place in rule(spot, image) if not any(id(node) in taken for node in place.nodes)
+                ]
+        for inner in _embedded(spot, image):
+            _walk(inner, image, spot.steps, found, seen)
+        pending += reversed(list(_below(spot)))
+
+
+def _below(spot: _Spot) -> Iterator[_Spot]:
+    if spot.node.id == "sequence":
+        for number, item in enumerate(spot.node.value):
+            yield _Spot(spot.source, item, (*spot.steps, number), spot.kind)
+    elif spot.node.id == "mapping":
+        for key, value in spot.node.value:
+            yield _Spot(spot.source, value, (*spot.steps, str(key.value)), spot.kind)
+
+
+def _embedded(spot: _Spot, image: str) -> Iterator[Source]:
+    if spot.node.id != "scalar" or image.rpartition("/")[2] not in spot.node.value:
+        return
+    is_data = spot.kind == "ConfigMap" and spot.key(1) == "data"
+    is_values = spot.key() == "values" and spot.key(1) == "helm"
+    is_patch = spot.key() in _PATCHES or spot.key(1) in _PATCHES
+    if is_data or is_values or is_patch:
+        inner = embedded.document(spot.source, spot.node)
+        if inner is not None:
+            yield inner
+
+
+def _images(spot: _Spot, image: str) -> Iterator[Place]:
+    split = shapes.split(spot.source, spot.node, image, named=_is_about_images(spot))
+    if split is not None:
+        yield shapes.where(split, spot.steps, "values")
+        return
+    node = tree.value_of(spot.node, "image")
+    place = shapes.reference(spot.source, node, image, bare=True) if node is not None else None
+    if place is not None:
+        form = "container" if spot.key(1) in CONTAINERS else "image"
+        yield shapes.where(place, (*spot.steps, "image"), form, tree.text_of(spot.node, "name"))
+
+
+def _is_about_images(spot: _Spot) -> bool:
+    return any("image" in str(spot.key(above)).lower() for above in (0, 1))
+
+
+def _uris(spot: _Spot, image: str) -> Iterator[Place]:
+    for key in _URIS:
+        node = tree.value_of(spot.node, key)
+        if node is None:
+            continue
+        place = shapes.uri(spot.source, node, image) or shapes.reference(spot.source, node, image)
+        if place is not None:
+            yield shapes.where(place, (*spot.steps, key), "uri")
+
+
+def _environment(spot: _Spot, image: str) -> Iterator[Place]:
+    node = tree.value_of(spot.node, "value")
+    if spot.key(1) != "env" or node is None or node.id != "scalar":
+        return
+    name = tree.text_of(spot.node, "name") or ""
+    # `redis:6379` is an address more often than an image.
+    if _HOST_AND_PORT.match(str(node.value)) and "IMAGE" not in name.upper():
+        return
+    place = shapes.reference(spot.source, node, image)
+    if place is not None:
+        yield shapes.where(place, (*spot.steps, "value"), "environment", name)
+
+
+def _json_patches(spot: _Spot, image: str) -> Iterator[Place]:
+    path, node = tree.text_of(spot.node, "path"), tree.value_of(spot.node, "value")
+    if path is None or node is None or tree.text_of(spot.node, "op") is None:
+        return
+    if path.lower().endswith("image") or "/images/" in path:
+        place = shapes.reference(spot.source, node, image, bare=True)
+        if place is not None:
+            yield shapes.where(place, (*spot.steps, "value"), "patch")
+
+
+def _kustomizations(spot: _Spot, image: str) -> Iterator[Place]:
+    images = tree.value_of(spot.node, "images")
+    if images is None or images.id != "sequence":
+        return
+    entries = [entry for entry in images.value if kustomize.is_entry(entry)]
+    for entry in kustomize.naming(entries, image):
+        number = next(index for index, item in enumerate(images.value) if item is entry)
+        place = kustomize.place(spot.source, entry)
+        yield shapes.where(
+            place, (*spot.steps, "images", number), "kustomization", tree.text_of(entry, "name")
+        )
+    if spot.key() == "kustomize":
+        yield from _listed(spot, images, image)
+
+
+def _listed(spot: _Spot, images: Node, image: str) -> Iterator[Place]:
+    for number, node in enumerate(images.value):
+        place = shapes.reference(spot.source, node, image, bare=True)
+        if place is not None:
+            yield shapes.where(place, (*spot.steps, "images", number), "argo-images")
+
+
+def _parameters(spot: _Spot, image: str) -> Iterator[Place]:
+    listed = tree.value_of(spot.node, "parameters")
+    if spot.key() != "helm" or listed is None or listed.id != "sequence":
+        return
+    for place in shapes.parameters(spot.source, listed, image):
+        yield shapes.where(place, (*spot.steps, "parameters"), "argo-parameter")
+
+
+_RULES: tuple[Callable[[_Spot, str], Iterator[Place]], ...] = (
+    _images,
+    _uris,
+    _environment,
+    _json_patches,
+    _kustomizations,
+    _parameters,
+)

@@ -1,0 +1,167 @@
+"""How a mapping or a scalar says an image, and what makes it say another version of it."""
+
+import re
+from collections.abc import Iterator
+
+from bot.adapters.manifests import references, tree
+from bot.adapters.manifests.changes import Change, Replace
+from bot.adapters.manifests.compose import Node
+from bot.adapters.manifests.places import Place, Steps
+from bot.adapters.manifests.tree import Source
+from bot.core.model import PinValue
+
+_TAGS = ("tag", "imageTag")
+_DIGESTS = ("digest", "imageDigest", "sha")
+_NAMES = ("repository", "image", "name")
+_REGISTRIES = ("registry", "imageRegistry", "hub")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def reference(source: Source, node: Node, image: str, *, bare: bool = False) -> Place | None:
+    """A scalar that is a reference to the image: `repository:tag@digest`, `alias=repository:tag`, `oci://repository:tag`.
+
+    An alias counts as the image's name, too. With `bare` it needs neither tag nor digest.
+    """
+    if node.id != "scalar" or tree.is_empty(node):
+        return None
+    text = str(node.value).strip()
+    scheme = _SCHEME.match(text)
+    prefix = scheme[0] if scheme else ""
+    alias, equals, rest = text.partition("=")
+    if equals and "/" not in prefix and "@" not in alias and ":" not in alias:
+        prefix, named = f"{alias}=", alias == image
+    else:
+        rest, named = text[len(prefix) :], False
+    value = references.parsed(rest)
+    if not named and value.repository != image:
+        return None
+    if not bare and not value.tag and not value.digest:
+        return None
+
+    def write(to: PinValue) -> list[Change]:
+        return [Replace(node, prefix + references.reference(str(value.repository), to))]
+
+    return Place(source, node, (node,), value, write, form="reference")
+
+
+def uri(source: Source, node: Node, old: str) -> Place | None:
+    """A scalar that is exactly this URI; it says its version as a whole, as the tag."""
+    if node.id != "scalar" or str(node.value) != old:
+        return None
+    value = PinValue(tag=old, repository=old)
+    return Place(source, node, (node,), value, lambda to: [Replace(node, str(to.tag))], form="uri")
+
+
+def split(source: Source, mapping: Node, image: str, *, named: bool = False) -> Place | None:
+    """A mapping with the image in several keys: registry, repository (or image, or name with `named`), tag, digest."""
+    tag, digest = _first(mapping, _TAGS), _first(mapping, _DIGESTS)
+    nodes = tuple(node for node in (tag, digest) if node is not None)
+    if not nodes or any(node.id != "scalar" for node in nodes):
+        return None
+    repository = next((name for name in _repositories(mapping, named) if name == image), None)
+    if repository is None:
+        return None
+    said = references.parsed(f":{tag.value}" if tag is not None and not tree.is_empty(tag) else "")
+    known = str(digest.value) if digest is not None and not tree.is_empty(digest) else said.digest
+    short = digest is not None and tree.value_of(mapping, "sha") is digest
+    full = f"sha256:{known}" if short and known and ":" not in known else known
+    value = PinValue(said.tag, full, repository)
+
+    def write(to: PinValue) -> list[Change]:
+        return _split_changes(source, mapping, (tag, digest), to, short=short)
+
+    return Place(source, mapping, nodes, value, write, form="split")
+
+
+def _split_changes(
+    source: Source, mapping: Node, nodes: tuple[Node | None, Node | None], to: PinValue, *, short: bool
+) -> list[Change]:
+    tag, digest = nodes
+    if digest is None:
+        if tag is None or to.tag is None:
+            raise source.refusal(
+                mapping, "there is no key for a digest here", 'add `digest: ""` beside the tag'
+            )
+        carries = "@" in str(tag.value) and to.digest
+        return [Replace(tag, f"{to.tag}@{to.digest}" if carries else to.tag)]
+    changes: list[Change] = []
+    if tag is not None and to.tag is not None:
+        changes.append(Replace(tag, to.tag))
+    if to.digest is not None:
+        changes.append(Replace(digest, to.digest.removeprefix("sha256:") if short else to.digest))
+    elif not tree.is_empty(digest):
+        changes.append(Replace(digest, ""))
+    return changes
+
+
+def _repositories(mapping: Node, named: bool) -> Iterator[str]:
+    for key in _NAMES[: None if named else 2]:
+        text = _inherited(mapping, key)
+        if text is None:
+            continue
+        yield text
+        for registry in _REGISTRIES:
+            host = _inherited(mapping, registry)
+            if host is not None:
+                yield f"{host.rstrip('/')}/{text}"
+
+
+def _inherited(mapping: Node, key: str, depth: int = 0) -> str | None:
+    text = tree.text_of(mapping, key)
+    merged = tree.value_of(mapping, "<<") if text is None and depth < 8 else None
+    if merged is not None and merged.id == "mapping":
+        return _inherited(merged, key, depth + 1)
+    return text
+
+
+def _first(mapping: Node, keys: tuple[str, ...]) -> Node | None:
+    return next((node for key in keys if (node := tree.value_of(mapping, key)) is not None), None)
+
+
+def parameters(source: Source, listed: Node, image: str) -> Iterator[Place]:
+    """Helm parameters of an Application: `image.repository` with `image.tag`, one reference, or one named `image`."""
+    named = {
+        name: node
+        for entry in listed.value
+        if entry.id == "mapping"
+        and (name := tree.text_of(entry, "name")) is not None
+        and (node := tree.value_of(entry, "value")) is not None
+        and node.id == "scalar"
+    }
+    for name, node in named.items():
+        above, dot, last = name.rpartition(".")
+        if name == image:
+            yield _parameter(source, node)
+        elif last in ("repository", "name") and str(node.value) in _without_registry(
+            named, above + dot, image
+        ):
+            for key in ("tag", "digest"):
+                if (found := named.get(f"{above}{dot}{key}")) is not None:
+                    yield _parameter(source, found, key)
+        elif (place := reference(source, node, image)) is not None:
+            yield place
+
+
+def _without_registry(named: dict[str, Node], prefix: str, image: str) -> tuple[str, ...]:
+    registry = named.get(f"{prefix}registry")
+    if registry is None:
+        return (image,)
+    return (image.removeprefix(f"{str(registry.value).rstrip('/')}/"),)
+
+
+def _parameter(source: Source, node: Node, key: str = "tag") -> Place:
+    said = references.parsed(f":{node.value}")
+    value = said if key == "tag" else PinValue(digest=str(node.value) or None)
+
+    def write(to: PinValue) -> list[Change]:
+        if key == "digest":
+            return [Replace(node, to.digest)] if to.digest else []
+        text = f"{to.tag}@{to.digest}" if to.digest and said.digest else to.tag
+        return [Replace(node, text)] if text else []
+
+    return Place(source, node, (node,), value, write, form="parameter")
+
+
+def where(place: Place, steps: Steps, form: str, name: str | None = None) -> Place:
+    """The same place with what is known about where it stands."""
+    return Place(place.source, place.entry, place.nodes, place.value, place.write, form, steps, name)
