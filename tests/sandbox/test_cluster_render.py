@@ -153,7 +153,7 @@ def _answers(path: str) -> bool:
 
 @pytest.mark.parametrize("overlay", CASES.values(), ids=CASES)
 def test_the_same_comes_out_as_of_the_real_kustomize(overlay: str, tmp_path: Path) -> None:
-    kubectl = require("kubectl", "see https://kubernetes.io/docs/tasks/tools/", _answers)
+    kubectl = require("kubectl", "see https://kubernetes.io/docs/tasks/tools/", _answers, packaged=False)
     found = files(f"resources: [../base]\n{overlay}\n")
     for path, text in found.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
@@ -166,7 +166,7 @@ def test_the_same_comes_out_as_of_the_real_kustomize(overlay: str, tmp_path: Pat
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_the_template_comes_out_as_of_the_real_kustomize(environment: str) -> None:
-    kubectl = require("kubectl", "see https://kubernetes.io/docs/tasks/tools/", _answers)
+    kubectl = require("kubectl", "see https://kubernetes.io/docs/tasks/tools/", _answers, packaged=False)
     folder = f"apps/inference-service/overlays/{environment}"
     found = {
         str(path.relative_to(template())): path.read_text() for path in (template() / "apps").rglob("*.yaml")

@@ -112,7 +112,7 @@ class CrashingWorld(LightWorld):
         return found and found[0]["merged_at"]
 
     def review(self, version: str) -> None:
-        """Merge the proposal as soon as its check is green."""
+        """Merge the proposal when its check is green, and when the bot has finished opening it: nobody is that quick."""
         self.until(lambda: self.proposals(Kind.DEPLOY, version), f"a proposal of version {version}")
         number = int(self.proposals(Kind.DEPLOY, version)[0]["number"])
         path = f"/repos/{MANIFESTS}/pulls/{number}"
