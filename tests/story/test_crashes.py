@@ -112,10 +112,11 @@ class CrashingWorld(LightWorld):
         return found and found[0]["merged_at"]
 
     def review(self, version: str) -> None:
-        """Merge the proposal when its check is green, and when the bot has finished opening it: nobody is that quick."""
+        """Merge the proposal when its check is green, and when the bot has opened it whole: nobody is that quick."""
         self.until(lambda: self.proposals(Kind.DEPLOY, version), f"a proposal of version {version}")
         number = int(self.proposals(Kind.DEPLOY, version)[0]["number"])
         path = f"/repos/{MANIFESTS}/pulls/{number}"
+        self.until(lambda: self.api(path)["labels"], f"#{number} labelled")
         self.until(
             lambda: self.api(path)["mergeable_state"] == "clean", f"#{number} clean, with its check {CHECK}"
         )
