@@ -172,9 +172,9 @@ class DemoWorld:
         ]
         self.settings = self.folder / "bot.yaml"
         self.settings.write_text("\n".join(lines) + "\n")
-        shell = "".join(
-            f"export {name}={shlex.quote(value)}\n" for name, value in sorted(self.environment().items())
-        )
+        # For a person's shell: what the bot needs, but not its home.
+        mine = {name: value for name, value in self.environment().items() if name.startswith("GITOPS_BOT_")}
+        shell = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(mine.items()))
         exports = self.folder / "environment"
         exports.touch(mode=0o600)
         exports.write_text(shell)
