@@ -1,5 +1,6 @@
 """Every place in a file that names an image, in the forms that manifests use (facts/pins.md, section 1)."""
 
+import bisect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -37,23 +38,46 @@ def mentions(source: Source, image: str) -> list[Place]:
 
 
 def _walk(source: Source, image: str, above: Steps, found: list[Place], seen: set[int]) -> None:
+    said = _said(source.text, image.rpartition("/")[2])
     pending = [_Spot(source, root, above, None) for root in reversed(source.roots)]
     while pending:
         spot = pending.pop()
-        if id(spot.node) in seen:
+        node = spot.node
+        if id(node) in seen or (said and not _names(node, said)):
             continue
-        seen.add(id(spot.node))
-        if spot.node.id == "mapping":
-            kind = tree.text_of(spot.node, "kind") or spot.kind
-            spot = _Spot(source, spot.node, spot.steps, kind)
-            taken = {id(node) for place in found for node in place.nodes}
-            for rule in _RULES:
-                found += [
-                    place for place in rule(spot, image) if not any(id(node) in taken for node in place.nodes)
-                ]
-        for inner in _embedded(spot, image):
-            _walk(inner, image, spot.steps, found, seen)
+        seen.add(id(node))
+        if node.id == "scalar":
+            for inner in _embedded(spot, image):
+                _walk(inner, image, spot.steps, found, seen)
+            continue
+        if node.id == "mapping":
+            spot = _Spot(source, node, spot.steps, tree.text_of(node, "kind") or spot.kind)
+            found += _here(spot, image, found)
         pending += reversed(list(_below(spot)))
+
+
+def _here(spot: _Spot, image: str, known: list[Place]) -> list[Place]:
+    keys = {key.value for key, _ in spot.node.value if key.id == "scalar"}
+    taken = {id(scalar) for place in known for scalar in place.nodes}
+    return [
+        place
+        for needs, rule in _RULES
+        if not keys.isdisjoint(needs)
+        for place in rule(spot, image)
+        if not any(id(scalar) in taken for scalar in place.nodes)
+    ]
+
+
+def _said(text: str, name: str) -> list[int]:
+    """Where the text has this name; nothing where it may have it in other words: in escapes, or by a merge key."""
+    if "<<:" in text:
+        return []
+    return [match.start() for match in re.finditer(re.escape(name), text)]
+
+
+def _names(node: Node, said: list[int]) -> bool:
+    number = bisect.bisect_left(said, node.start_mark.index)
+    return number < len(said) and said[number] < node.end_mark.index
 
 
 def _below(spot: _Spot) -> Iterator[_Spot]:
@@ -66,7 +90,7 @@ def _below(spot: _Spot) -> Iterator[_Spot]:
 
 
 def _embedded(spot: _Spot, image: str) -> Iterator[Source]:
-    if spot.node.id != "scalar" or image.rpartition("/")[2] not in spot.node.value:
+    if image.rpartition("/")[2] not in spot.node.value:
         return
     is_data = spot.kind == "ConfigMap" and spot.key(1) == "data"
     is_values = spot.key() == "values" and spot.key(1) == "helm"
@@ -156,11 +180,11 @@ def _parameters(spot: _Spot, image: str) -> Iterator[Place]:
         yield shapes.where(place, (*spot.steps, "parameters"), "argo-parameter")
 
 
-_RULES: tuple[Callable[[_Spot, str], Iterator[Place]], ...] = (
-    _images,
-    _uris,
-    _environment,
-    _json_patches,
-    _kustomizations,
-    _parameters,
+_RULES: tuple[tuple[frozenset[str], Callable[[_Spot, str], Iterator[Place]]], ...] = (
+    (frozenset(("repository", "image", "name", "<<")), _images),
+    (frozenset(_URIS), _uris),
+    (frozenset(("value",)), _environment),
+    (frozenset(("op",)), _json_patches),
+    (frozenset(("images",)), _kustomizations),
+    (frozenset(("parameters",)), _parameters),
 )

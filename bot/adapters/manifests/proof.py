@@ -23,23 +23,32 @@ def prove(old: Source, new: Source, changes: Sequence[Change | Rewrite]) -> None
     """Raise `Refused` unless `new` parses to `old` with exactly these changes; aliases must still be the same aliases."""
     replaced = {id(change.node): change for change in changes if isinstance(change, Replace | Rewrite)}
     reshaped = {id(change.mapping) for change in changes if isinstance(change, Insert | Remove)}
+    shared = "&" in old.text
     twin: dict[int, Node] = {}
     pending: list[tuple[Node, Node]] = _zipped(old, old.roots, new.roots)
     while pending:
         before, after = pending.pop()
-        if id(before) in twin:
-            _demand(twin[id(before)] is after, old, before)
-            continue
-        twin[id(before)] = after
+        if shared:
+            if id(before) in twin:
+                _demand(twin[id(before)] is after, old, before)
+                continue
+            twin[id(before)] = after
         if id(before) in replaced:
             _demand(_holds(after, replaced[id(before)]), old, before)
         elif before.id == "scalar":
-            _demand(_same_scalar(before, after), old, before)
+            if before.value != after.value or not _same_scalar(before, after):
+                _demand(False, old, before)
         elif id(before) in reshaped:
             pending += _reshaped(old, before, after, changes)
         else:
             _demand(before.id == after.id and before.tag == after.tag, old, before)
-            pending += _zipped(old, tree.children(before), tree.children(after))
+            _demand(len(before.value) == len(after.value), old, before)
+            pairs = zip(before.value, after.value, strict=True)
+            if before.id == "mapping":
+                for one, other in pairs:
+                    pending += zip(one, other, strict=True)
+            else:
+                pending += pairs
 
 
 def _demand(holds: bool, source: Source, node: Node) -> None:

@@ -205,8 +205,11 @@ def children(node: Node) -> list[Node]:
 
 def pair(mapping: Node, key: str) -> tuple[Node, Node] | None:
     """Key and value node of a mapping; of duplicate keys the last, which is what counts in the cluster."""
-    found = [item for item in mapping.value if item[0].id == "scalar" and item[0].value == key]
-    return found[-1] if found else None
+    for item in reversed(mapping.value):
+        if item[0].value == key and item[0].id == "scalar":
+            found: tuple[Node, Node] = item
+            return found
+    return None
 
 
 def value_of(mapping: Node, key: str) -> Node | None:
