@@ -52,6 +52,8 @@ def _paused(look: Snapshot) -> Decision | None:
 
 
 def _nothing_wanted(look: Snapshot) -> Decision | None:
+    if look.silent is not None:
+        return Decision(Wait(LATER), f"it is not known what is wanted: {look.silent}")
     if look.wanted is None:
         return Decision(
             Rest(),
@@ -152,7 +154,7 @@ def _image(look: Snapshot) -> Decision | None:
         return Decision(
             Wait(LATER),
             f"{image.repository}:{image.tag} was built from run {plain(made_from)}, but version {wanted.version} is run"
-            f" {plain(wanted.run_id)}: delete that tag, so that it is built again",
+            f" {plain(wanted.run_id)}: delete that tag, and run its build again",
         )
     return None
 
@@ -171,12 +173,13 @@ def _build(look: Snapshot, wanted: ModelVersion) -> Decision:
     if build.state is BuildState.FAILED:
         return Decision(
             Wait(LATER),
-            f"CI could not build the image of {name} ({plain(build.conclusion or 'failed')}): see {build.url}, mend it and run it again there",
+            f"CI could not build the image of {name} ({plain(build.conclusion or 'failed')}): see {build.url}, mend it, and run it again there or dispatch it with the same inputs",
         )
     if build.ended_at is not None and look.now - build.ended_at < READ_AFTER_PUSH:
         return Decision(Wait(SOON), f"CI has built {name}; waiting for the registry to show the image")
     return Decision(
-        Wait(LATER), f"CI says that it built {name}, but {look.target.image} has no such tag: see {build.url}"
+        Wait(LATER),
+        f"CI says that it built {name}, but {look.target.image} has no such tag: run it again at {build.url}",
     )
 
 
@@ -196,7 +199,10 @@ def _proposal(look: Snapshot) -> Decision:
             )
         return Decision(OpenProposal(wanted, image), f"{name} has its image: proposing it")
     if branch is None:
-        return Decision(Wait(SOON), f"the branch of #{proposal.number} is gone; the forge will close it")
+        return Decision(
+            Wait(SOON),
+            f"the branch of #{proposal.number} is gone; the forge should close it, or a person does",
+        )
     if branch.foreign:
         return Decision(
             Wait(), f"a person pushed to #{proposal.number} for {name}, so a person merges or closes it"
@@ -208,7 +214,7 @@ def _proposal(look: Snapshot) -> Decision:
         )
     if look.target.merge is MergePolicy.REVIEW:
         return Decision(Wait(), f"#{proposal.number} for {name} waits for a reviewer")
-    return merge(proposal, f"{name} may go in: merging #{proposal.number}")
+    return merge(proposal, branch, f"{name} may go in: merging #{proposal.number}")
 
 
 def _stale(look: Snapshot, proposal: Proposal, branch: Branch, image: Image) -> str | None:

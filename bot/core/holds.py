@@ -1,7 +1,7 @@
 """Whether a version is held, and other questions that several situations ask of one look."""
 
 from bot.core.markdown import plain
-from bot.core.model import PinValue, Proposal, ProposalState, Snapshot
+from bot.core.model import Branch, PinValue, ProposalState, Snapshot
 from bot.core.names import LABEL_RELEASED
 
 
@@ -27,8 +27,8 @@ def hold(look: Snapshot) -> str | None:
         return None
     if look.taken_back_by is not None and look.taken_back_by.state is ProposalState.MERGED:
         return f"it was merged with #{last.number}, did not serve, and was taken back with #{look.taken_back_by.number}"
-    by_hand = look.brought_by is None and last.ended_at is not None and look.pinned.changed_at > last.ended_at
-    if by_hand:
+    # Whatever is pinned now came after that merge, as the merge itself changed the pin; no clock needs to agree.
+    if look.brought_by is None:
         return (
             f"it was merged with #{last.number}, and {who(look.pinned.author)} changed the pin by hand after that"
             f" (commit {look.pinned.commit[:8]})"
@@ -41,9 +41,9 @@ def agrees(look: Snapshot) -> bool:
     return look.wanted is not None and look.pinned_version == look.wanted.version
 
 
-def touched(look: Snapshot, proposal: Proposal) -> bool:
-    """Whether a person pushed to the branch of this proposal."""
-    return look.branch is not None and look.branch.name == proposal.branch and bool(look.branch.foreign)
+def touched(branch: Branch | None) -> bool:
+    """Whether a person pushed to a proposal's branch; what cannot be seen counts as touched."""
+    return branch is None or bool(branch.foreign)
 
 
 def who(login: str | None) -> str:

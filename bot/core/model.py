@@ -435,7 +435,10 @@ class Snapshot:
     open: tuple[Proposal, ...] = ()  # every open proposal of this target, deploys and reverts
     last: Proposal | None = None  # the newest proposal that brought `wanted`, whatever became of it
     taken_back_by: Proposal | None = None  # the newest revert of `last`
-    branch: Branch | None = None  # of the open deploy for `wanted`, or of the open revert
+    branch: Branch | None = None  # of the deploy for `wanted`, open or left over
+    revert_branch: Branch | None = None  # of `revert`, while that is open
+    probing: bool = False  # whether probes were asked and are not all good
+    silent: str | None = None  # why the registry could not be asked what is wanted
     image: Image | None = None
     build: Build | None = None
     earlier: Earlier | None = None

@@ -6,6 +6,7 @@ from bot.core.actions import AskToSync, Close, Decision, MarkFailed, MarkLive, M
 from bot.core.holds import hold, touched, who
 from bot.core.markdown import plain
 from bot.core.model import (
+    Branch,
     Kind,
     Mergeability,
     PinValue,
@@ -22,6 +23,7 @@ SOON = timedelta(seconds=2)
 ROLLOUT = timedelta(seconds=10)
 LATER = timedelta(minutes=1)
 ASK_AGAIN = timedelta(minutes=5)
+NOT_SEEN_YET = timedelta(minutes=2)
 
 
 def unproven(look: Snapshot) -> Decision | None:
@@ -70,7 +72,7 @@ def _may_ask(look: Snapshot) -> bool:
 
 def _proven(look: Snapshot, verdict: Verdict, what: str) -> Decision:
     revert = look.revert
-    if revert is not None and revert.state is ProposalState.OPEN and not touched(look, revert):
+    if revert is not None and revert.state is ProposalState.OPEN and not touched(look.revert_branch):
         return Decision(
             Close(revert, f"{what} serves after all: {verdict.because}"),
             f"{what} serves after all: closing the revert #{revert.number}",
@@ -99,7 +101,7 @@ def _failed(look: Snapshot, verdict: Verdict, what: str) -> Decision | None:
             f"{what} does not serve: {verdict.because}; `revert: off`, so a person takes it back or promotes another version",
         )
     before = look.pinned.before
-    if before is None or before.tag in (None, UNRELEASED):
+    if before is None or before.tag == UNRELEASED or (before.tag or before.digest) is None:
         return _reported(
             look,
             verdict,
@@ -119,19 +121,18 @@ def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -
     what, revert = f"version {bad.version}", look.revert
     opening = OpenRevert(bad, look.pinned, before, verdict)
     if revert is None or (revert.state is ProposalState.CLOSED and revert.closed_by_bot):
-        return Decision(opening, f"{what} does not serve: {verdict.because}; going back to {before.tag}")
-    if revert.state is ProposalState.MERGED:
         return Decision(
-            Wait(SOON),
-            f"#{revert.number} takes {what} back and is merged; waiting to see it on the base branch",
+            opening, f"{what} does not serve: {verdict.because}; going back to {before.tag or before.digest}"
         )
+    if revert.state is ProposalState.MERGED:
+        return _merged_revert(look, verdict, revert, what)
     if revert.state is ProposalState.CLOSED:
         return _reported(
             look,
             verdict,
             f"{what} does not serve: {verdict.because}; {who(revert.closed_by)} closed the revert #{revert.number}, so it stays",
         )
-    if touched(look, revert):
+    if touched(look.revert_branch):
         return Decision(
             Wait(),
             f"{what} does not serve; a person pushed to the revert #{revert.number}, so a person merges or closes it",
@@ -147,11 +148,22 @@ def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -
             Wait(),
             f"{what} does not serve: {verdict.because}; the revert #{revert.number} waits for a reviewer",
         )
-    return merge(revert, f"{what} does not serve: taking it back with #{revert.number}")
+    return merge(revert, look.revert_branch, f"{what} does not serve: taking it back with #{revert.number}")
 
 
-def merge(proposal: Proposal, sentence: str) -> Decision:
+def _merged_revert(look: Snapshot, verdict: Verdict, revert: Proposal, what: str) -> Decision | None:
+    """Merged, yet what it takes back is still pinned: not seen yet, or a person edited it."""
+    if revert.ended_at is None or look.now - revert.ended_at < NOT_SEEN_YET:
+        sentence = f"#{revert.number} takes {what} back and is merged; waiting to see it on the base branch"
+        return Decision(Wait(SOON), sentence)
+    sentence = f"{what} does not serve: {verdict.because}; #{revert.number} was merged, but did not take it back; a person must look"
+    return _reported(look, verdict, sentence)
+
+
+def merge(proposal: Proposal, branch: Branch | None, sentence: str) -> Decision:
     """Merge a proposal of the bot's if the forge would take it now, otherwise say what it waits for."""
+    if branch is None or branch.head != proposal.head:
+        return Decision(Wait(SOON), f"the branch of #{proposal.number} is moving; looking again")
     if proposal.mergeability is Mergeability.CLEAN:
         return Decision(Merge(proposal), sentence)
     if proposal.mergeability is Mergeability.UNKNOWN:

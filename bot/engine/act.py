@@ -34,7 +34,7 @@ from bot.core.names import (
     version_tag,
 )
 from bot.engine.observe import asked_key
-from bot.ports import Refused, World
+from bot.ports import Refused, Retryable, World
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,10 @@ def act(decision: Decision, look: Snapshot, world: World) -> str | None:
 def _ask_to_sync(action: AskToSync, look: Snapshot, world: World) -> str | None:
     if look.target.rollout is not None:
         world.cluster.ask_to_sync(look.target.rollout)
-    world.journal.remember(asked_key(action.commit, look.target.name), "asked", look.now)
+    try:
+        world.journal.remember(asked_key(action.commit, look.target.name), "asked", look.now)
+    except (Refused, Retryable) as problem:
+        log.warning("the journal: %s", problem)  # then the cluster is asked once more
     return look.brought_by.url if look.brought_by is not None else None
 
 
@@ -202,6 +205,6 @@ def _say(look: Snapshot, world: World, version: str | None, state: str) -> None:
     try:
         if world.registry.version(look.target.model, version) is not None:
             world.registry.tag(look.target.model, version, {version_tag(look.target.name, "state"): state})
-    except Refused as refused:
-        # Tags are for people: a registry that does not let the bot write them must not stop a deployment.
-        log.warning("no tag on version %s: %s", version, refused)
+    except (Refused, Retryable) as problem:
+        # Tags are for people: a registry that is away, or lets nobody write them, must not stop a revert.
+        log.warning("no tag on version %s: %s", version, problem)

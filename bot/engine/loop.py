@@ -68,6 +68,10 @@ class Loop:
     def _sweeping(self) -> None:
         # Until the first sweep has found its targets the bot knows nothing: try often.
         while not self._stop.is_set():
-            found = self.sweep()
+            found = 0
+            try:
+                found = self.sweep()
+            except Exception:
+                log.exception("a sweep crashed; the next one comes")
             wait = self._every.total_seconds() if found else min(5.0, self._every.total_seconds())
             self._stop.wait(wait)

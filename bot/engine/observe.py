@@ -1,13 +1,10 @@
 """Read the world for one target into one frozen Snapshot: reads only, cheapest first, and nothing that cannot matter."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 from bot.core.holds import agrees, hold
 from bot.core.model import (
-    Check,
     Earlier,
-    HttpCheck,
     Kind,
     ModelVersion,
     ProofState,
@@ -25,10 +22,8 @@ from bot.core.names import (
     revert_branch,
     version_of_tag,
 )
-from bot.core.verdict import Claim, Outcome, Verdict, combine
-from bot.ports import Expected, World
-
-PROBE_EVERY = timedelta(seconds=2)
+from bot.engine.verifying import remembered, verify
+from bot.ports import Retryable, World
 
 
 def observe(target: Target, world: World) -> Snapshot:
@@ -37,7 +32,7 @@ def observe(target: Target, world: World) -> Snapshot:
     No look is of one instant. The forge is asked before git: a proposal that is merged meanwhile is then seen as
     pinned, never as merged and not pinned, which would look as if somebody had taken it back.
     """
-    wanted = world.registry.wanted(target.model, target.when)
+    wanted, silent = _wanted_of(target, world)
     named = wanted is not None and VERSION.match(wanted.version) is not None
     is_open = tuple(p for p in world.forge.open_proposals() if p.target == target.name)
     last = (
@@ -60,7 +55,19 @@ def observe(target: Target, world: World) -> Snapshot:
     if target.paused:
         return look
     look = _proven(_history(look, world), world)
+    if silent is not None:
+        # What is merged is judged, and taken back, without the registry; for anything else it is needed.
+        if look.verdict is None or look.brought_by is None:
+            raise silent
+        return replace(look, silent=str(silent))
     return _proposed(_made(_gated(look, world), world), world) if named else look
+
+
+def _wanted_of(target: Target, world: World) -> tuple[ModelVersion | None, Retryable | None]:
+    try:
+        return world.registry.wanted(target.model, target.when), None
+    except Retryable as problem:
+        return None, problem
 
 
 def _history(look: Snapshot, world: World) -> Snapshot:
@@ -96,77 +103,15 @@ def _proven(look: Snapshot, world: World) -> Snapshot:
     look = replace(look, proof=proof)
     if proof.state is ProofState.LIVE or (look.brought_by is None and not agrees(look)):
         return look
-    asked = world.journal.recall(asked_key(look.pinned.commit, look.target.name))
-    verdict = verify(look, world)
-    branch = None
+    look = replace(look, asked_to_sync_at=remembered(world, asked_key(look.pinned.commit, look.target.name)))
     if look.revert is not None and look.revert.state is ProposalState.OPEN:
-        branch = world.manifests.branch(look.target, look.revert.branch)
-    return replace(look, asked_to_sync_at=asked[1] if asked else None, verdict=verdict, branch=branch)
+        look = replace(look, revert_branch=world.manifests.branch(look.target, look.revert.branch))
+    return verify(look, world)
 
 
 def asked_key(commit: str, target: str) -> str:
     """Where the journal remembers that the cluster was asked to look at a commit."""
     return f"asked-to-sync:{target}:{commit}"
-
-
-def verify(look: Snapshot, world: World) -> Verdict:
-    """All verifiers about the pinned commit. Probes wait for the rollout: before it they would ask the old version."""
-    target, verdicts = look.target, []
-    if target.rollout is not None:
-        verdicts.append(world.cluster.look(target.rollout, claim(look), look.now))
-    if all(verdict.outcome is Outcome.SUCCEEDED for verdict in verdicts):
-        expected = _expected(look, world)
-        verdicts += [
-            _probed(look, check, world.prober.probe(check, expected, look.now)) for check in target.verify
-        ]
-    return _bounded(look, combine(tuple(verdicts)))
-
-
-def _probed(look: Snapshot, check: Check, verdict: Verdict) -> Verdict:
-    """A bad answer counts once there was time for all attempts since the merge: a server may stumble while it starts."""
-    early = look.now - look.pinned.changed_at < check.attempts * PROBE_EVERY
-    if verdict.outcome is not Outcome.FAILED or not early:
-        return verdict
-    return replace(
-        verdict, outcome=Outcome.PENDING, because=f"{verdict.because}; trying again", again=PROBE_EVERY
-    )
-
-
-def _bounded(look: Snapshot, verdict: Verdict) -> Verdict:
-    """A rollout that was taken in and is still not done at the bot's own deadline has failed."""
-    late = look.now - look.pinned.changed_at > look.target.deadline
-    if verdict.outcome is not Outcome.PENDING or not verdict.taken_in or not late:
-        return verdict
-    return replace(verdict, outcome=Outcome.FAILED, because=f"not done at the deadline: {verdict.because}")
-
-
-def claim(look: Snapshot) -> Claim:
-    """What the verifiers are to prove about the pinned commit."""
-    pinned, target = look.pinned, look.target
-    repository = pinned.value.repository or target.image
-    reverting = look.brought_by is not None and look.brought_by.kind is Kind.REVERT
-    return Claim(
-        commit=pinned.commit,
-        image=str(replace(pinned.value, repository=repository)),
-        merged_at=pinned.changed_at,
-        settle=target.settle,
-        deadline=target.deadline,
-        revert=reverting,
-        contains=pinned.later,
-        later=pinned.later,
-    )
-
-
-def _expected(look: Snapshot, world: World) -> Expected:
-    """Whom the probes must find; the input example is fetched only when something is going to send it."""
-    version, model = look.pinned_version or "", look.target.model
-    predicts = any(not isinstance(check, HttpCheck) for check in look.target.verify)
-    if not version or not predicts:
-        return Expected(model, version)
-    details = world.registry.version(model, version)
-    outputs = details.signature.outputs if details is not None and details.signature is not None else None
-    names = tuple(field.name for field in outputs) if outputs else None
-    return Expected(model, version, example=world.registry.input_example(model, version), outputs=names)
 
 
 def _gated(look: Snapshot, world: World) -> Snapshot:

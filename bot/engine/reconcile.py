@@ -2,9 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 
 from bot.core.actions import Decision
 from bot.core.decide import decide
@@ -12,6 +13,7 @@ from bot.core.model import Snapshot, Target
 from bot.core.report import action_name, again, columns, tags
 from bot.engine.act import act
 from bot.engine.observe import observe
+from bot.engine.verifying import probing_key
 from bot.ports import Entry, Refused, Retryable, Standing, World
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,7 @@ REFUSED_AGAIN = timedelta(minutes=5)
 REPEATED_AGAIN = timedelta(seconds=30)
 
 Told = Callable[[Entry], None]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ def reconcile(name: str, world: World, told: Told = lambda entry: None) -> timed
     """One pass over the target of this name; returns when to look again (None: at the next event or sweep).
 
     What the world refuses is journalled for people and looked at again in minutes; what it cannot answer now is
-    raised for the loop to back off; anything else is our bug: journalled, and raised.
+    raised for the loop to back off; anything else is our bug: journalled, and raised. A journal that fails is
+    logged and stops nothing: it is for people, and a cache.
     """
     target = world.catalogue().targets.get(name)
     if target is None:
@@ -51,32 +55,35 @@ def reconcile(name: str, world: World, told: Told = lambda entry: None) -> timed
     try:
         judged = judge(target, world)
         url = act(judged.decision, judged.look, world)
-        _report(judged, world)
     except Refused as refused:
-        _note(world, told, _entry(world, name, judged, str(refused), "refused", began))
+        _stumbled(world, told, _entry(world, name, judged, str(refused), "refused", began))
         return REFUSED_AGAIN
     except Retryable as retryable:
-        _note(world, told, _entry(world, name, judged, str(retryable), "retry", began))
+        _stumbled(world, told, _entry(world, name, judged, str(retryable), "retry", began))
         raise
     except Exception as bug:
-        _note(
-            world,
-            told,
-            _entry(
-                world, name, judged, f"{type(bug).__name__}: a bug in the bot, see its log", "crashed", began
-            ),
-        )
+        said = f"{type(bug).__name__}: a bug in the bot, see its log"
+        _stumbled(world, told, _entry(world, name, judged, said, "crashed", began))
         raise
+    _report(judged, world)
     entry = _entry(world, name, judged, judged.decision.because, "done", began, url)
     wait = _again(judged.decision, entry, world)
     _note(world, told, entry)
-    world.journal.stand(standing(judged))
+    _kept(lambda: _remember(judged, world))
     return wait
+
+
+def _remember(judged: Judged, world: World) -> None:
+    """How the target stands now, and since when its probes have not been good."""
+    world.journal.stand(standing(judged))
+    look = judged.look
+    if look.probing and world.journal.recall(probing_key(look)) is None:
+        world.journal.remember(probing_key(look), "not good", look.now)
 
 
 def _again(decision: Decision, entry: Entry, world: World) -> timedelta | None:
     wait = again(decision.action)
-    newest = world.journal.entries(entry.target, limit=1)
+    newest: Sequence[Entry] = _kept(lambda: world.journal.entries(entry.target, limit=1)) or ()
     if (
         wait == timedelta(0)
         and newest
@@ -100,9 +107,9 @@ def _report(judged: Judged, world: World) -> None:
         return
     try:
         world.registry.tag(wanted.model, wanted.version, said)
-    except Refused as refused:
-        # Tags are for people: a registry that does not let the bot write them must not stop a deployment.
-        log.warning("no tags on %s version %s: %s", wanted.model, wanted.version, refused)
+    except (Refused, Retryable) as problem:
+        # Tags are for people: a registry that is away, or lets nobody write them, must not stop a deployment.
+        log.warning("no tags on %s version %s: %s", wanted.model, wanted.version, problem)
 
 
 def standing(judged: Judged) -> Standing:
@@ -153,5 +160,29 @@ def _note(world: World, told: Told, entry: Entry) -> None:
         entry.because,
         extra={"target": entry.target, "outcome": entry.outcome},
     )
-    world.journal.write(entry)
+    _kept(lambda: world.journal.write(entry))
     told(entry)
+
+
+def _stumbled(world: World, told: Told, entry: Entry) -> None:
+    """A pass that came to no decision, or could not carry it out: people must see that instead of the last good news."""
+    _note(world, told, entry)
+
+    def stand() -> None:
+        before = world.journal.standings().get(entry.target)
+        known = before or Standing(entry.target, entry.at, None, None, None, entry.action, entry.because)
+        failures = known.failures + 1
+        world.journal.stand(
+            replace(known, looked_at=entry.at, action=entry.action, because=entry.because, failures=failures)
+        )
+
+    _kept(stand)
+
+
+def _kept(use: Callable[[], Found]) -> Found | None:
+    """What the journal answers; None, and a line in the log, while it is out of reach."""
+    try:
+        return use()
+    except (Refused, Retryable) as problem:
+        log.warning("the journal: %s", problem)
+        return None

@@ -9,7 +9,8 @@ from bot.config.settings import secret_warnings
 from bot.core.model import Target
 from bot.core.names import image_tag
 from bot.core.verdict import Outcome
-from bot.engine.observe import claim, observe
+from bot.engine.observe import observe
+from bot.engine.verifying import claim
 from bot.ports import Refused, Retryable
 
 if TYPE_CHECKING:

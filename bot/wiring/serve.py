@@ -12,6 +12,7 @@ import waitress.server
 from bot.adapters.queue.memory import MemoryQueue
 from bot.config.fields import is_loopback
 from bot.engine.loop import Loop
+from bot.ports import Refused, Retryable
 from bot.web.app import create_app
 from bot.web.doors import Doors
 from bot.web.metrics import Metrics
@@ -51,7 +52,10 @@ def serve(bot: "Bot") -> None:
 
 def _swept(bot: "Bot", metrics: Metrics, at: datetime) -> None:
     metrics.swept(at)
-    bot.journal.prune(at - KEPT)
+    try:
+        bot.journal.prune(at - KEPT)
+    except (Refused, Retryable) as problem:
+        log.warning("the journal could not be pruned: %s", problem)
 
 
 def _listen(bot: "Bot", doors: Doors) -> Any:

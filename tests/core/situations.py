@@ -119,6 +119,11 @@ def brought(of: str = "7", before: str | None = "6", **changes: Any) -> Snapshot
     """Version `of` was merged with #12 and is pinned and wanted; what became of it the caller says."""
     proposal = merged(deploy(12, of))
     usual = look(
-        pinned=pinned(of, before), pinned_version=of, wanted=version(of), brought_by=proposal, last=proposal
+        pinned=pinned(of, before),
+        pinned_version=of,
+        wanted=version(of),
+        brought_by=proposal,
+        last=proposal,
+        revert_branch=branch("6"),
     )
     return replace(usual, **changes)

@@ -9,6 +9,7 @@ import pytest
 
 from bot.core.model import Kind, ProofState, ProposalState
 from bot.engine.reconcile import REPEATED_AGAIN, reconcile
+from bot.ports import Retryable
 from tests.engine.world import BrokenPromise, Crash, MemoryWorld, first, hand_pins, version_pinned
 
 NAME = "fraud-detector/production"
@@ -26,7 +27,10 @@ class Step:
 
 def one_pass(world: MemoryWorld) -> bool:
     """A pass; true when it had an effect and wants another look at once."""
-    again = reconcile(NAME, world.ports())
+    try:
+        again = reconcile(NAME, world.ports())
+    except Retryable:
+        return False  # the loop backs off
     return again in (timedelta(0), REPEATED_AGAIN)
 
 
@@ -60,9 +64,24 @@ def events(world: MemoryWorld) -> Iterator[Step]:
     yield Step("promote 3", lambda w: w.promote("3"))
     if world.alias:
         yield Step("alias removed", lambda w: w.promote(None))
+    yield from _images(world)
+    yield from _people(world)
+    yield from _cluster(world)
+    yield Step("an hour passes", lambda w: w.hour_passes())
+    yield Step("released", lambda w: w.person_releases())
+    yield Step("Argo CD unreachable" if world.reachable else "Argo CD back", _toggle)
+    yield Step("MLflow away" if world.registry_up else "MLflow back", _toggle_registry)
+
+
+def _images(world: MemoryWorld) -> Iterator[Step]:
     if any(b.state == "running" for b in world.builds.values()):
         yield Step("build ok", lambda w: w.build_ends(good=True))
         yield Step("build fails", lambda w: w.build_ends(good=False))
+    if "v3" not in world.images:
+        yield Step("the image of 3 appears", lambda w: w.image_appears("3"))
+
+
+def _people(world: MemoryWorld) -> Iterator[Step]:
     for kind in Kind:
         if world.open(kind):
             yield Step(f"{kind} merged by a person", lambda w, k=kind: w.person_merges(k))
@@ -71,11 +90,19 @@ def events(world: MemoryWorld) -> Iterator[Step]:
     for value in hand_pins(world):
         if len(world.commits) < 6:
             yield Step(f"a person pins {value.tag}", lambda w, v=value: w.person_pins(v))
+
+
+def _cluster(world: MemoryWorld) -> Iterator[Step]:
     for how in ("rolling", "good", "bad"):
         if world.serving.get(world.commits[-1].id) != how:
             yield Step(f"rollout {how}", lambda w, h=how: w.cluster_syncs(h))
-    yield Step("released", lambda w: w.person_releases())
-    yield Step("Argo CD unreachable" if world.reachable else "Argo CD back", _toggle)
+    for probe in ("good", "bad", "silent"):
+        if world.probe != probe:
+            yield Step(f"probes {probe}", lambda w, p=probe: setattr(w, "probe", p))
+
+
+def _toggle_registry(world: MemoryWorld) -> None:
+    world.registry_up = not world.registry_up
 
 
 def _toggle(world: MemoryWorld) -> None:
@@ -104,8 +131,9 @@ def holds(world: MemoryWorld) -> None:
 
 
 def comes_to_rest(world: MemoryWorld) -> MemoryWorld:
-    """Without outside change the bot stops doing things, and one more look then changes nothing."""
+    """Without outside change, time included, the bot stops doing things, and one more look then changes nothing."""
     world = world.copy()
+    world.frozen = True
     to_rest(world)
     before = world.key()
     one_pass(world)
@@ -117,7 +145,8 @@ def comes_to_rest(world: MemoryWorld) -> MemoryWorld:
 def ends_well(world: MemoryWorld) -> None:
     """When everybody cooperates the wanted version ends live, or it is said what is in the way."""
     world = world.copy()
-    world.reachable = True
+    world.reachable = world.registry_up = True
+    world.probe = "good"
     for _ in range(12):
         to_rest(world)
         world.build_ends(good=True)

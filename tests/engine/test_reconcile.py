@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from bot.core.model import Catalogue, Check, HttpCheck, ModelVersion, PinValue, Selector
-from bot.core.verdict import Outcome, Verdict
+from bot.core.model import Catalogue, HttpCheck, Kind, ModelVersion, PinValue, Selector
 from bot.engine.loop import Loop
 from bot.engine.reconcile import REFUSED_AGAIN, REPEATED_AGAIN, judge, reconcile
-from bot.ports import Entry, Expected, Refused, Retryable, World
+from bot.ports import Entry, Refused, Retryable, Standing, World
 from tests.adapters.test_queue import eventually
-from tests.engine.world import MemoryWorld, Prober, Registry, first
+from tests.engine.world import Journal, MemoryWorld, Registry, first
 
 NAME = "fraud-detector/production"
 
@@ -95,39 +94,90 @@ def test_judging_touches_nothing() -> None:
     assert world.writes == 0
 
 
-def test_the_before_value_and_the_deadline_are_about_the_commit_that_changed_the_pin() -> None:
+def pinned_by_hand(**changes: Any) -> MemoryWorld:
+    """Version 2 is wanted, pinned by a person, and rolled out."""
     world = promoted()
-    world.person_pins(PinValue("v2", None))
-    world.serving[world.commits[-1].id] = "rolling"
-    overdue = replace(world.target, deadline=timedelta(0))
-    look = judge(overdue, world.ports()).look
-    assert look.verdict is not None
-    assert (look.verdict.outcome, look.verdict.because) == (
-        "failed",
-        "not done at the deadline: the rollout is rolling",
-    )
-
-
-class BadAnswers(Prober):
-    """A served model that answers badly."""
-
-    def probe(self, check: Check, expected: Expected, now: datetime) -> Verdict:
-        return Verdict(Outcome.FAILED, "500 instead of 200")
-
-
-def test_a_bad_answer_counts_after_all_attempts() -> None:
-    world = promoted()
+    world.target = replace(world.target, **changes)
     world.person_pins(PinValue("v2", None))
     world.serving[world.commits[-1].id] = "good"
-    probed = replace(world.target, verify=(HttpCheck("https://f.test/health", attempts=30),))
-    ports = replace(world.ports(), prober=BadAnswers(world))
-    early = judge(probed, ports).look.verdict
-    assert early is not None
-    assert (early.outcome, early.because) == ("pending", "500 instead of 200; trying again")
+    return world
+
+
+def verdict_of(world: MemoryWorld) -> tuple[str, str]:
+    """What a pass finds; the pass remembers what it must."""
+    reconcile(NAME, world.ports())
+    found = judge(world.target, world.ports()).look.verdict
+    assert found is not None
+    return found.outcome.value, found.because
+
+
+def test_a_bad_answer_counts_after_all_attempts_however_long_the_rollout_took() -> None:
+    world = pinned_by_hand(verify=(HttpCheck("https://f.test/health", attempts=30),))
+    world.probe = "bad"
+    world.now += timedelta(days=3)  # the rollout was a long one
+    assert verdict_of(world) == ("pending", "the probe is bad; trying again")
     world.now += timedelta(seconds=60)
-    late = judge(probed, ports).look.verdict
-    assert late is not None
-    assert (late.outcome, late.because) == ("failed", "500 instead of 200")
+    assert verdict_of(world) == ("failed", "the probe is bad")
+
+
+def test_no_answer_counts_after_the_deadline_from_the_first_time_that_none_came() -> None:
+    world = pinned_by_hand(deadline=timedelta(minutes=5))
+    world.probe = "silent"
+    world.now += timedelta(days=3)
+    assert verdict_of(world) == ("pending", "the probe is silent")
+    world.now += timedelta(minutes=6)
+    assert verdict_of(world) == ("failed", "not good by the deadline: the probe is silent")
+
+
+def test_planning_starts_no_window() -> None:
+    world = pinned_by_hand(verify=(HttpCheck("https://f.test/health", attempts=30),))
+    world.probe = "bad"
+    for _ in range(3):
+        judge(world.target, world.ports())
+        world.now += timedelta(hours=1)
+    assert verdict_of(world)[0] == "pending"
+
+
+def test_a_version_that_fails_is_taken_back_while_mlflow_is_away() -> None:
+    world = promoted()
+    world.images["v2"] = "sha256:v2"
+    reconcile(NAME, world.ports())
+    world.person_merges(Kind.DEPLOY)
+    world.cluster_syncs("bad")
+    world.registry_up = False
+    reconcile(NAME, world.ports())
+    assert [p.kind for p in world.open()] == [Kind.REVERT]
+
+
+class SickJournal(Journal):
+    """A journal whose disk is full."""
+
+    def write(self, entry: Entry) -> None:
+        raise Retryable("disk full")
+
+    def recall(self, key: str) -> tuple[str, datetime] | None:
+        raise Retryable("disk full")
+
+    def stand(self, standing: Standing) -> None:
+        raise Retryable("disk full")
+
+
+def test_a_journal_that_is_sick_stops_nothing() -> None:
+    world = promoted()
+    ports = replace(world.ports(), journal=SickJournal(world))
+    assert reconcile(NAME, ports) == timedelta(0)
+    assert len(world.builds) == 1
+
+
+def test_people_see_that_passes_fail() -> None:
+    world = promoted()
+    ports = replace(world.ports(), registry=Failing(world, Refused("the token may not read models")))
+    for _ in range(2):
+        reconcile(NAME, ports)
+    assert (world.standing[NAME].because, world.standing[NAME].failures) == (
+        "the token may not read models",
+        2,
+    )
 
 
 class Once:

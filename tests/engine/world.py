@@ -17,6 +17,7 @@ from bot.core.model import (
     BuildState,
     Catalogue,
     Check,
+    HttpCheck,
     Image,
     Kind,
     KustomizePin,
@@ -36,7 +37,7 @@ from bot.core.model import (
 )
 from bot.core.names import LABEL_RELEASED, TRAILER_TARGET, image_tag, parse_branch, version_of_tag
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
-from bot.ports import Entry, Expected, Refused, Standing, World
+from bot.ports import Entry, Expected, Refused, Retryable, Standing, World
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 BOT = "gitops-bot[bot]"
@@ -66,7 +67,8 @@ def target(**changes: Any) -> Target:
         rollout=ArgoCD("fraud-detector-production"),
         merge=MergePolicy.REVIEW,
         revert=RevertPolicy.AUTO,
-        deadline=timedelta(days=365),
+        verify=(HttpCheck("https://f.test/health", attempts=1),),
+        deadline=timedelta(minutes=30),
     )
     return replace(usual, **changes)
 
@@ -109,16 +111,21 @@ class MemoryWorld:
     proofs: dict[str, Proof] = field(default_factory=dict)
     serving: dict[str, str] = field(default_factory=dict)  # commit -> rolling | good | bad
     reachable: bool = True
+    registry_up: bool = True
+    probe: str = "good"  # good | bad | silent
     notes: dict[str, datetime] = field(default_factory=dict)
     journal: list[Entry] = field(default_factory=list)
     standing: dict[str, Standing] = field(default_factory=dict)
     now: datetime = START
+    frozen: bool = False  # the time stands still
     ids: int = 0
     writes: int = 0
     reads: int = 0
     crash_after: int | None = None
     meanwhile: tuple[int, "Event"] | None = None  # after so many reads of a pass, this happens outside
-    was: dict[str, frozenset[str]] = field(default_factory=dict)  # commit -> how it was seen in this pass
+    was: dict[str, frozenset[str | None]] = field(
+        default_factory=dict
+    )  # commit -> how it was seen in this pass
     was_wanted: str | None = None
 
     def copy(self) -> "MemoryWorld":
@@ -152,8 +159,8 @@ class MemoryWorld:
             tuple((str(c.value), c.author, c.proposal, self.serving.get(c.id), c.id in self.proofs and self.proofs[c.id].state) for c in self.commits),
             tuple(sorted((n, str(b.value), b.base, len(b.foreign)) for n, b in self.branches.items())),
             tuple((p.number, p.kind, p.version, p.state, p.closed_by_bot, p.labels, names.get(p.merge_commit or "")) for p in self.proposals),
-            tuple(sorted(k for k in self.notes if self.commits[-1].id in k)) != (),
-            self.reachable,
+            tuple(sorted((k.partition(":")[0], self.now - at > self.target.deadline) for k, at in self.notes.items() if self.commits[-1].id in k)),
+            (self.reachable, self.registry_up, self.probe),
         )  # fmt: skip
 
     # --- what people and products do from outside ---
@@ -198,10 +205,21 @@ class MemoryWorld:
 
     def may_be(self, commit: str, how: str) -> bool:
         """Whether this pass can have seen the commit like this."""
-        return self.serving.get(commit) == how or how in self.was.get(commit, ())
+        return self.seen(commit, self.probe) == how or how in self.was.get(commit, ())
+
+    def seen(self, commit: str, probe: str) -> str | None:
+        """How rollout and probes together stand."""
+        serving = self.serving.get(commit)
+        return "bad" if serving == "good" and probe != "good" else serving
 
     def cluster_syncs(self, how: str) -> None:
         self.serving[self.commits[-1].id] = how
+
+    def hour_passes(self) -> None:
+        self.now += timedelta(hours=1)
+
+    def image_appears(self, version: str) -> None:
+        self.images[f"v{version}"] = f"sha256:v{version}"
 
     def forgets(self) -> None:
         """The database is deleted."""
@@ -267,7 +285,7 @@ class MemoryWorld:
         if self.meanwhile is not None and self.reads == self.meanwhile[0]:
             event, self.meanwhile = self.meanwhile[1], None
             # What was read before may still be acted on: no look is of one instant.
-            self.was = {commit: frozenset({how}) for commit, how in self.serving.items()}
+            self.was = {commit: frozenset({self.seen(commit, self.probe)}) for commit in self.serving}
             self.was_wanted = self.alias
             event(self)
 
@@ -289,7 +307,8 @@ class MemoryWorld:
         )
 
     def _tick(self) -> datetime:
-        self.now += timedelta(seconds=1)
+        if not self.frozen:
+            self.now += timedelta(seconds=1)
         return self.now
 
 
@@ -314,9 +333,15 @@ class Part:
 class Registry(Part):
     def wanted(self, model: str, when: Selector) -> ModelVersion | None:
         self.world.read()
+        self.up()
         return self.version(model, self.world.alias) if self.world.alias else None
 
+    def up(self) -> None:
+        if not self.world.registry_up:
+            raise Retryable("MLflow does not answer")
+
     def version(self, model: str, version: str) -> ModelVersion | None:
+        self.up()
         if version not in self.world.versions:
             return None
         return ModelVersion(
@@ -327,6 +352,7 @@ class Registry(Part):
         return None
 
     def tag(self, model: str, version: str, tags: Mapping[str, str]) -> None:
+        self.up()
         self.world.version_tags.setdefault(version, {}).update(tags)
         self.world.wrote()
 
@@ -547,7 +573,10 @@ class Cluster(Part):
 
 class Prober(Part):
     def probe(self, check: Check, expected: Expected, now: datetime) -> Verdict:
-        return Verdict(Outcome.SUCCEEDED, "it answers")
+        outcome = {"good": Outcome.SUCCEEDED, "bad": Outcome.FAILED, "silent": Outcome.PENDING}[
+            self.world.probe
+        ]
+        return Verdict(outcome, f"the probe is {self.world.probe}")
 
 
 class Journal(Part):
