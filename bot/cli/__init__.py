@@ -2,7 +2,7 @@
 
 import click
 
-from bot.cli import acting, configuring, looking
+from bot.cli import acting, configuring, looking, pins
 from bot.cli.exits import TABLE, Commands
 from bot.cli.shell import Shell, everywhere
 
@@ -25,6 +25,7 @@ for _command in (
     looking.status,
     looking.plan,
     looking.explain,
+    pins.pins,
     acting.sweep,
     acting.release,
     looking.journal,

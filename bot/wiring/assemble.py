@@ -97,6 +97,7 @@ class Bot:
             forge.token.value,
             base_branch=repo.branch,
             api_url=forge.api_url,
+            login=forge.login,
             merge_method=self.settings.merge_method,
         )
 
@@ -218,6 +219,15 @@ class Bot:
         """Move an alias in MLflow, as a data scientist would."""
         self.registry.set_alias(model, version, alias)
         return f"{model} version {version} now has the alias {alias}"
+
+    def pins(self, names: Sequence[str] | None = None) -> list[Any]:
+        """Every pin of these targets: target, file, line, form, value, version. Raises `Refused` as editing would."""
+        return [line for name in self._names(names) for line in self.manifests.pins(self.target(name))]
+
+    def find_image(self, image: str) -> list[Any]:
+        """Every place in the repo that names an image, with the line of promotions.yaml that would address it."""
+        self.manifests.fetch()
+        return list(self.manifests.naming(image))
 
     def doctor(self) -> list[Finding]:
         """Ask every neighbour one harmless question."""

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from bot.adapters.manifests import history, pins
+from bot.adapters.manifests import history, listing, pins
 from bot.adapters.manifests.commits import Identity, committed
 from bot.adapters.manifests.git import Token, lines
+from bot.adapters.manifests.listing import Mention, PinLine
 from bot.adapters.manifests.mirror import Mirror, Moved
 from bot.core import names
 from bot.core.model import Branch, Pinned, PinValue, Target
@@ -158,6 +159,20 @@ class GitManifests:
         files = history.files(self._mirror, history.state_at(self._mirror, base, target))
         changed = pins.edited(target, files, value)
         return "".join(_unified(path, files[path], data) for path, data in sorted(changed.items()))
+
+    def pins(self, target: Target) -> list[PinLine]:
+        """Every pin of a target on the base branch: file, line and value. Raises `Refused` as editing would."""
+        base = self._mirror.refs().base
+        return listing.pin_lines(
+            target, history.files(self._mirror, history.state_at(self._mirror, base, target))
+        )
+
+    def naming(self, image: str) -> list[Mention]:
+        """Every place on the base branch that names an image; reads every YAML and JSON file, missing ones at once."""
+        entries = self._mirror.objects.below(self._mirror.refs().base, [""], listing.ENDINGS)
+        small = {path: entry.oid for path, entry in entries.items()}
+        blobs = self._mirror.objects.blobs(small.values())
+        return list(listing.naming(image, {path: blobs[oid] for path, oid in small.items()}))
 
     def _once(self, key: Hashable, read: Callable[[], Value]) -> Value:
         # Commits never change, so what was read at one stays true: the cache needs a bound, not a lock.
