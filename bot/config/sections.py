@@ -69,6 +69,13 @@ class ForgeAccess(Section):
     token: Secret = Field(
         description="The token for API and git over HTTPS.", examples=["{env: GITHUB_TOKEN}"]
     )
+    login: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="Whose token it is; needed for a GitHub App, whose tokens cannot ask.",
+        examples=["'acme-gitops[bot]'"],
+    )
 
 
 class ArgoCDAccess(Section):
@@ -76,7 +83,7 @@ class ArgoCDAccess(Section):
 
     url: Url = Field(description="Its address.", examples=["https://argocd.acme.dev"])
     token: Secret = Field(
-        description="A token of a project role that may get and sync.", examples=["{env: ARGOCD_TOKEN}"]
+        description="A token of a project role that may get the applications.", examples=["{env: ARGOCD_TOKEN}"]
     )
     insecure: bool = Field(
         default=False,

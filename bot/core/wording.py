@@ -129,7 +129,7 @@ def _why_now(why: Why) -> str:
     )
     return (
         f"{code(str(why.target.when))} of {code(why.target.model)} names version {code(why.wanted.version)}."
-        f" MLflow does not record who set it. {who}{made}{said}"
+        f" MLflow records neither who set it nor when. {who}{made}{said}"
     )
 
 

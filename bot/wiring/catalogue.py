@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from bot.config.promotions import FILE, last_good
 from bot.core.model import Catalogue
@@ -35,7 +36,7 @@ class Targets:
             try:
                 head = self._manifests.fetch()
                 if self._catalogue is None or head != self._head:
-                    self._catalogue, self._head = last_good(self._versions), head
+                    self._catalogue, self._head = self._read(head), head
             except (Retryable, Refused):
                 if self._catalogue is None:
                     raise
@@ -45,6 +46,13 @@ class Targets:
     def known(self) -> Catalogue:
         """The catalogue that was read last, however old: for webhooks, which must be answered in milliseconds."""
         return self._catalogue if self._catalogue is not None else self()
+
+    def _read(self, head: str) -> Catalogue:
+        catalogue = last_good(self._versions)
+        if catalogue.targets and self._manifests.file(FILE, head) is None:
+            problem = f"{FILE}: it is gone from the base branch; the last one stays in force. To stop the bot, set `paused: true`."
+            return replace(catalogue, problem=problem)
+        return catalogue
 
     def _versions(self) -> Iterable[tuple[str, bytes]]:
         for commit in self._manifests.history(FILE, HISTORY):

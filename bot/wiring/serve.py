@@ -79,6 +79,7 @@ def _doors(bot: "Bot", queue: MemoryQueue, loop: Loop, metrics: Metrics) -> Door
         version=_version(),
         mlflow_secrets=lambda: [secret.value() for secret in hooks.mlflow],
         github_secrets=lambda: [secret.value() for secret in hooks.github],
+        github_login=bot.settings.forge.login,
         manifests_repository=bot.settings.manifests.repository,
         base_branch=bot.settings.manifests.branch,
         alive=lambda: loop.running,

@@ -121,8 +121,11 @@ def test_plan_shows_the_exact_diff_and_touches_nothing(world: CommandedWorld) ->
     world.kill_bot()
     world.register("1")
     world.alias("1")
+    runs: list[Any] = []
+    world.forge.on_dispatch = runs.append
     assert world.run("sweep").returncode == 0  # starts the build, and waits
-    world.until_true(lambda: world.image_digest("v1"), "an image")
+    world.until_true(lambda: runs, "a dispatched build")
+    world.build(runs[0])
     before = world.forge.head(MANIFESTS), world.pull_requests()
     planned = world.printed("plan", TARGET)[0]
     assert "version 1 has its image: proposing it" in planned["because"]

@@ -25,6 +25,7 @@ class Repo(Manifests):
         self.versions = list(versions)
         self.reachable = True
         self.fetched = 0
+        self.deleted = False
 
     def fetch(self) -> str:
         if not self.reachable:
@@ -36,6 +37,8 @@ class Repo(Manifests):
         return [str(n) for n in range(len(self.versions))]
 
     def file(self, path: str, commit: str) -> bytes | None:
+        if commit.startswith("head"):
+            return None if self.deleted else self.versions[0]
         return self.versions[int(commit)]
 
 
@@ -64,6 +67,15 @@ def test_a_broken_file_leaves_the_last_good_one_in_force() -> None:
     assert (list(catalogue.targets), catalogue.commit) == (["fraud-detector/production"], "1")
     assert catalogue.problem is not None
     assert "promotions.yaml" in catalogue.problem
+
+
+def test_a_file_that_was_deleted_stays_in_force_and_is_missed() -> None:
+    repo = Repo(GOOD)
+    repo.deleted = True
+    catalogue = Targets(repo)()
+    assert list(catalogue.targets) == ["fraud-detector/production"]
+    assert catalogue.problem is not None
+    assert "it is gone from the base branch" in catalogue.problem
 
 
 def test_a_mended_file_comes_into_force() -> None:

@@ -129,11 +129,10 @@ class GitHubForge:
 
     def comment(self, number: int, marker: str, text: str) -> None:
         """Put a comment there once: where the bot's own with the same hidden marker is, nothing is written."""
-        hidden = f"<!-- {PREFIX}:{marker} -->"
-        body = shortened(f"{hidden}\n{text}", _BODY)
+        body = shortened(f"{hidden(marker)}\n{text}", _BODY)
         with translated(f"commenting on #{number} in {self._name}"):
             issue = self._repository.get_issue(number)
-            if not any(self._is_mine(comment, hidden) for comment in issue.get_comments()):
+            if not any(self._is_mine(comment, hidden(marker)) for comment in issue.get_comments()):
                 issue.create_comment(body)
 
     def label(self, number: int, add: Iterable[str], remove: Iterable[str] = ()) -> None:
@@ -146,10 +145,13 @@ class GitHubForge:
                 issue.remove_from_labels(name)
 
     def proof(self, commit: str, target: str) -> Proof:
-        """What the newest commit status with the target's context says; `at` is when it was set."""
+        """What the bot's newest commit status with the target's context says; `at` is when it was set.
+
+        Those of others do not count: a token that may set statuses need not be one that may change pins.
+        """
         with translated(f"reading the statuses of commit {commit[:12]} in {self._name}"):
             for status in statuses(self._repository, commit):
-                if status.context == status_context(target):
+                if status.context == status_context(target) and self._is_me(login(status.creator)):
                     state = _PROOF.get(status.state, ProofState.NONE)
                     return Proof(state, status.description or "", status.created_at)
         return Proof()
@@ -174,8 +176,11 @@ class GitHubForge:
             return with_mergeability(found, pull, self._repository)
         if found.state is ProposalState.MERGED:
             return replace(found, merged_by=login(pull.merged_by))
-        closer = login(self._repository.get_issue(pull.number).closed_by)
-        return replace(found, closed_by=closer, closed_by_bot=self._is_me(closer))
+        issue = self._repository.get_issue(pull.number)
+        closer = login(issue.closed_by)
+        # Somebody may share the bot's token: it was the bot only if the bot said so, as it always does before.
+        mine = self._is_me(closer) and any(self._is_mine(c, hidden("close")) for c in issue.get_comments())
+        return replace(found, closed_by=closer, closed_by_bot=mine)
 
     def _own_login(self) -> str:
         if self._login is None:
@@ -186,8 +191,8 @@ class GitHubForge:
     def _is_me(self, who: str | None) -> bool:
         return who is not None and who.lower() == self._own_login().lower()
 
-    def _is_mine(self, comment: IssueComment, hidden: str) -> bool:
-        return comment.body.startswith(hidden) and self._is_me(login(comment.user))
+    def _is_mine(self, comment: IssueComment, marker: str) -> bool:
+        return comment.body.startswith(marker) and self._is_me(login(comment.user))
 
     def _add_labels(self, number: int, names: Sequence[str]) -> None:
         for name in names:
@@ -219,6 +224,11 @@ class GitHubForge:
 def described(text: str) -> str:
     """The text in one line of characters that a status may have: GitHub refuses emoji and the like there (422)."""
     return re.sub(r"[^\x20-\ud7ff\ue000-\uffff]", "\ufffd", " ".join(text.split()))
+
+
+def hidden(marker: str) -> str:
+    """The first line of a comment of the bot's, which people do not see."""
+    return f"<!-- {PREFIX}:{marker} -->"
 
 
 def shortened(text: str, limit: int) -> str:

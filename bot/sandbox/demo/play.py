@@ -1,9 +1,11 @@
 """Play the story with a display that a person can follow, and end with a table of what was proven."""
 
+import contextlib
 import json
 import logging
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.sandbox.demo.story import ClaimFailed, Step, Story, Task
-from bot.sandbox.demo.world import MANIFESTS, MODEL, REVIEWER, TARGET, DemoWorld
+from bot.sandbox.demo.world import MANIFESTS, MARKER, MODEL, REVIEWER, TARGET, DemoWorld
 
 FINE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -39,7 +41,7 @@ def play(folder: Path, *, keep: bool, interactive: bool, as_json: bool) -> int:
             return _played(folder, console, keep=keep, interactive=interactive, as_json=as_json)
     except KeyboardInterrupt:
         console.print("\n[yellow]Stopped.[/yellow] Everything that was started is ended.")
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         return INTERRUPTED
     except FileExistsError as problem:
         console.print(f"[red]{problem}[/red]")
@@ -60,10 +62,11 @@ def _played(folder: Path, console: Console, *, keep: bool, interactive: bool, as
             if as_json:
                 print(json.dumps([asdict(step) for step in steps], indent=2))  # noqa: T201 -- for scripts
             _summary(steps, failure, console, time.monotonic() - began)
-            if keep and failure is None:
+            if keep:
+                _addresses(world, console)
                 _wait_for_interrupt(console)
     if failure is None:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         return FINE
     console.print(f"The logs are in [b]{folder}[/b]: bot.log, mlflow/server.log, cluster/.")
     return FAILED
@@ -79,7 +82,14 @@ def _tell(story: Story, console: Console, started: float) -> tuple[list[Step], s
         try:
             with console.status(f"{task.what} …"):
                 steps.append(_timed(story, task))
-        except (ClaimFailed, OSError, RuntimeError, ValueError) as problem:
+        except (
+            ClaimFailed,
+            OSError,
+            RuntimeError,
+            ValueError,
+            LookupError,
+            subprocess.SubprocessError,
+        ) as problem:
             console.print(f"  [red]✗[/red] {task.what}")
             console.print(Text(f"    {problem}", style="red"))
             return steps, f"{task.what}: {problem}"
@@ -157,8 +167,15 @@ def _watch(world: DemoWorld, console: Console) -> int:
 
 def _wait_for_interrupt(console: Console) -> None:
     console.print("\nEverything stays up until [b]Ctrl-C[/b].")
-    while True:
-        time.sleep(1)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(1)
+
+
+def _remove(folder: Path) -> None:
+    """Remove what the demo made, and nobody else's folder."""
+    if (folder / MARKER).exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +208,11 @@ class DemoWorld:
                     self.forge.set_status(MANIFESTS, head, CHECK, state)
 
     def _stop(self) -> None:
+        # A second Ctrl-C must not leave half of it running.
+        with _undisturbed():
+            self._end()
+
+    def _end(self) -> None:
         if self.bot_process is not None:
             end(self.bot_process, grace=10)
             self.bot_process = None
@@ -305,6 +310,20 @@ class DemoWorld:
         text = requests.get(f"{self.bot_url}/metrics", timeout=10).text
         line = next(line for line in text.splitlines() if line.startswith("gitops_bot_pass_seconds_sum"))
         return float(line.rpartition(" ")[2])
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait until the block is done; only the main thread gets any."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
 def localised(promotions: str, service_url: str) -> str:
