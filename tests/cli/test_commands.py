@@ -27,6 +27,7 @@ COMMANDS = [
     "status",
     "plan",
     "explain",
+    "pins",
     "sweep",
     "release",
     "journal",

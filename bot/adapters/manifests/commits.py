@@ -1,10 +1,11 @@
-"""Make a commit that changes a few files of another, in one git process and without a work tree."""
+"""Make commits that change a few files of another, in one git process and without a work tree."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.adapters.manifests.git import lines
 from bot.adapters.manifests.mirror import Mirror
 from bot.ports import Refused
 
@@ -21,25 +22,44 @@ class Identity:
         return f"{self.name} <{self.email}> {int(now.timestamp())} +0000".encode()
 
 
-def committed(
-    mirror: Mirror, parent: str, files: Mapping[str, tuple[str, bytes]], message: str, signed: bytes
-) -> str:
-    """The commit on top of `parent` with these files (mode, bytes) in it; every other entry of the tree stays as it is.
+@dataclass(frozen=True)
+class NewCommit:
+    """What a commit changes, files by path as (mode, bytes), and its message."""
 
-    It is in the mirror under no ref: nothing collects garbage there, and the push names it.
+    files: Mapping[str, tuple[str, bytes]]
+    message: str
+
+
+def committed(mirror: Mirror, parent: str, commits: Sequence[NewCommit], signed: bytes) -> list[str]:
+    """Commits on top of `parent`, each with its files changed and every other entry of the tree as it is.
+
+    They are in the mirror under no ref: nothing collects garbage there, and the push names them.
     """
-    if "\0" in message:
+    if any("\0" in commit.message for commit in commits):
         raise Refused("the commit message has a NUL character in it")
-    ref = f"refs/gitops-bot/{uuid.uuid4().hex}"
-    text = (message if message.endswith("\n") else message + "\n").encode()
-    stream = [f"commit {ref}\nmark :1\n".encode(), b"author ", signed, b"\ncommitter ", signed, b"\n"]
-    stream += [_data(text), f"from {parent}\n".encode()]
-    for path, (mode, data) in sorted(files.items()):
-        stream += [f"M {mode} inline {_quoted(path)}\n".encode(errors="surrogateescape"), _data(data)]
-    # Asked before the end, since the mark is all that is kept of the commit: its ref goes again.
-    stream += [b"\nget-mark :1\n", f"reset {ref}\nfrom {'0' * len(parent)}\n\ndone\n".encode()]
+    stream: list[bytes] = []
+    for number, commit in enumerate(commits, 1):
+        stream += _stream(number, parent, commit, signed)
     options = ("--quiet", "--done", "--force", "--date-format=raw")
-    return mirror.git.run("fast-import", *options, stdin=b"".join(stream)).decode().strip()
+    return lines(mirror.git.run("fast-import", *options, stdin=b"".join([*stream, b"done\n"])))
+
+
+def _stream(number: int, parent: str, commit: NewCommit, signed: bytes) -> Iterator[bytes]:
+    ref = f"refs/gitops-bot/{uuid.uuid4().hex}"
+    text = (commit.message if commit.message.endswith("\n") else commit.message + "\n").encode()
+    yield from (
+        f"commit {ref}\nmark :{number}\n".encode(),
+        b"author ",
+        signed,
+        b"\ncommitter ",
+        signed,
+        b"\n",
+    )
+    yield from (_data(text), f"from {parent}\n".encode())
+    for path, (mode, data) in sorted(commit.files.items()):
+        yield from (f"M {mode} inline {_quoted(path)}\n".encode(errors="surrogateescape"), _data(data))
+    # Asked before the end, since the mark is all that is kept of the commit: its ref goes again.
+    yield from (f"\nget-mark :{number}\n".encode(), f"reset {ref}\nfrom {'0' * len(parent)}\n\n".encode())
 
 
 def _data(data: bytes) -> bytes:

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,10 @@ _AUTH = re.compile(
 )
 _MISSING_REPO = re.compile(
     r"repository .*not found|Repository not found|returned error: 404|does not appear to be a git"
+)
+# Hints are for people at a terminal; `== Info: …` is what curl tells developers, whoever switched that on.
+_NOISE = re.compile(
+    r"hint:|(?:[0-9:.]+ \S+\.c:[0-9]+ +)?(?:== Info:|=> Send |<= Recv )|[0-9:.]+ \S+\.c:[0-9]+ |\* |[<>] "
 )
 _SLOW = 20  # seconds without traffic after which git gives up by itself
 
@@ -138,7 +142,7 @@ class Git:
 def words(err: str, limit: int = 300) -> str:
     """git's own words on one printable line, bounded; the hints for people at a terminal left out."""
     lines = [
-        line.strip() for line in re.split(r"[\r\n]+", err) if line.strip() and not line.startswith("hint:")
+        line.strip() for line in re.split(r"[\r\n]+", err) if line.strip() and not _NOISE.match(line.strip())
     ]
     line = "; ".join("".join(c if c.isprintable() else " " for c in text) for text in lines)
     return line[-limit:] or "git gave no reason"
@@ -148,6 +152,6 @@ def _without(text: str, secret: str) -> str:
     return text.replace(secret, "***") if secret else text
 
 
-def lines(out: bytes) -> Sequence[str]:
+def lines(out: bytes) -> list[str]:
     """The lines of an output that holds nothing but object names and refs."""
     return out.decode().split()

@@ -36,14 +36,30 @@ class _Step:
     before: State
 
 
-def state_at(mirror: Mirror, commit: str, target: Target) -> State:
+def entries_for(mirror: Mirror, commit: str, targets: Sequence[Target]) -> State:
+    """What a commit has at the paths of all these targets' pins, markers aside, in one question."""
+    wanted = list(dict.fromkeys(path for target in targets for path in _paths(target)))
+    return mirror.objects.entries(commit, wanted) if wanted else {}
+
+
+def _paths(target: Target) -> list[str]:
+    try:
+        return list(pins.paths([pin for pin in target.pins if not isinstance(pin, MarkerPin)]))
+    except Refused:
+        return []  # said when its own state is asked for
+
+
+def state_at(mirror: Mirror, commit: str, target: Target, known: State | None = None) -> State:
     """What a commit has at the paths of the pins; `Refused` for links and where every path of a pin is missing."""
     folders = pins.folders(target.pins)
     marked = mirror.objects.below(commit, folders) if folders else {}
     if len(marked) > _MOST_MARKED:
         raise Refused(f"{len(marked):,} YAML files may have markers; name a smaller folder in `markers:`")
-    wanted = [path for path in pins.paths(target.pins) if (path if path != "." else "") not in folders]
-    state = mirror.objects.entries(commit, wanted) if wanted else {}
+    wanted = pins.paths([pin for pin in target.pins if not isinstance(pin, MarkerPin)])
+    if known is not None:
+        state: State = {path: known[path] for path in wanted if path in known}
+    else:
+        state = mirror.objects.entries(commit, wanted) if wanted else {}
     for path, entry in state.items():
         if entry.mode in _LINKS:
             raise Refused(f"{path} is {_LINKS[entry.mode]}; let the pin name the file itself")

@@ -5,11 +5,11 @@ import fcntl
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.adapters.manifests.git import Git, Token, words
+from bot.adapters.manifests.git import Answer, Git, Token, words
 from bot.adapters.manifests.objects import Objects
 from bot.core import names
 from bot.ports import Refused, Retryable
@@ -28,6 +28,20 @@ class Refs:
 
     base: str
     branches: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Push:
+    """A branch that is to be at `commit` (None: gone), if it now is where `expect` says (None: nowhere)."""
+
+    name: str
+    commit: str | None
+    expect: str | None
+
+    @property
+    def spec(self) -> str:
+        """As git takes it, and says it back."""
+        return f"{self.commit or ''}:{_HEADS}{self.name}"
 
 
 class Moved(Exception):
@@ -112,16 +126,32 @@ class Mirror:
 
         Raises `Moved` when it is not, `Refused` when the remote's rules forbid it.
         """
-        lease = f"--force-with-lease={_HEADS}{name}:{expect or ''}"
-        spec = f"{commit or ''}:{_HEADS}{name}"
-        answer = self.git.ask(
-            "push", "--porcelain", "--no-verify", lease, "pushed", spec, remote=True, patience=300
-        )
-        status = next((line for line in answer.out.decode(errors="replace").splitlines() if spec in line), "")
-        gone = commit is None and "remote ref does not exist" in answer.err + status
-        if answer.code and not gone:
-            raise self._push_failure(name, status, answer.err)
-        self._note(name, commit)
+        [error] = self.push_all([Push(name, commit, expect)])
+        if error is not None:
+            raise error
+
+    def push_all(self, pushes: Sequence[Push]) -> list[Exception | None]:
+        """Several of them in one push; for each what went wrong with it, if anything."""
+        arguments = [f"--force-with-lease={_HEADS}{push.name}:{push.expect or ''}" for push in pushes] + [
+            "pushed",
+            *(push.spec for push in pushes),
+        ]
+        answer = self.git.ask("push", "--porcelain", "--no-verify", *arguments, remote=True, patience=300)
+        said = answer.out.decode(errors="replace").splitlines()
+        results = [self._pushed(push, said, answer) for push in pushes]
+        for push, error in zip(pushes, results, strict=True):
+            if error is None:
+                self._note(push.name, push.commit)
+        return results
+
+    def _pushed(self, push: Push, said: Sequence[str], answer: Answer) -> Exception | None:
+        status = next((line for line in said if f"{push.spec}\t" in line), "")
+        if push.commit is None and "remote ref does not exist" in answer.err + status:
+            return None
+        # Of several branches some may have gone through: each has a line of its own, with `!` where it has not.
+        if answer.code == 0 or (status and not status.startswith("!")):
+            return None
+        return self._push_failure(push.name, status, answer.err)
 
     def _push_failure(self, name: str, status: str, err: str) -> Exception:
         if "(stale info)" in status or "(fetch first)" in status or "already exists" in status:

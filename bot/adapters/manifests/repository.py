@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from bot.adapters.manifests import history, listing, pins
-from bot.adapters.manifests.commits import Identity, committed
+from bot.adapters.manifests.commits import Identity
 from bot.adapters.manifests.git import Token, lines
 from bot.adapters.manifests.listing import Mention, PinLine
 from bot.adapters.manifests.mirror import Mirror, Moved
+from bot.adapters.manifests.writing import Order, Writing
 from bot.core import names
 from bot.core.model import Branch, Pinned, PinValue, Target
 from bot.ports import Refused, Retryable
@@ -41,7 +42,7 @@ class GitManifests:
         """Nothing runs yet; the mirror is made by the first method that needs it."""
         self._mirror = Mirror(url, folder, token, branch)
         self._identity = Identity(*identity)
-        self._clock = clock
+        self._writing = Writing(self._mirror, self._identity, clock)
         self._known: dict[Hashable, object] = {}
         self._newest: dict[Target, Pinned] = {}
 
@@ -101,46 +102,10 @@ class GitManifests:
     ) -> str:
         """Put one commit on top of the base branch's head, push it as branch `name`, return the commit.
 
-        A branch that already holds this very change is adopted. `Retryable` when the branch is not where `expect` says.
+        Those that are called at once are written together. A branch that already holds this very change is adopted. `Retryable` when the branch is not where `expect` says.
         """
         _ours(name)
-        base = self._mirror.refs().base
-        commit = self._committed(target, base, value, message, only_where)
-        if (standing := self._standing(name, commit)) is not None:
-            return standing
-        try:
-            self._mirror.push(name, commit, expect)
-        except Moved:
-            self._mirror.fetch()
-            if (standing := self._standing(name, commit)) is not None:
-                return standing
-            raise Retryable(
-                f"someone else moved the branch {name}: it is not at {expect or 'nothing'} any more"
-            ) from None
-        return commit
-
-    def _committed(
-        self, target: Target, base: str, value: PinValue, message: str, only_where: PinValue | None
-    ) -> str:
-        state = history.state_at(self._mirror, base, target)
-        changed = pins.edited(target, history.files(self._mirror, state), value, only_where)
-        if not changed:
-            where = f" where they say {only_where}" if only_where else ""
-            raise Refused(
-                f"nothing would change: the pins of {target.name}{where} do not need to become {value}"
-            )
-        files = {path: (state[path].mode, data) for path, data in changed.items()}
-        return committed(self._mirror, base, files, message, self._identity.at(self._clock()))
-
-    def _standing(self, name: str, commit: str) -> str | None:
-        """The commit that the branch is at, if it is the same change: parent, tree, message and committer."""
-        head = self._mirror.refs().branches.get(name)
-        if head is None or head == commit:
-            return head
-        form = "--format=%P%n%T%n%ce%n%B"
-        out = self._mirror.git.run("log", "-z", "--no-walk=unsorted", form, head, commit)
-        one, other, _ = out.split(b"\0")
-        return head if one == other else None
+        return self._writing.write(Order(target, name, value, message, expect, only_where))
 
     def delete(self, name: str, *, expect: str) -> None:
         """Delete a branch if it is still where `expect` says; done already is done. `Retryable` when it has moved."""
