@@ -47,7 +47,12 @@ def _renders_digests(kubectl: str) -> bool:
 
 
 def rendered(folder: Path) -> list[dict[str, Any]]:
-    kubectl = require("kubectl", "see https://kubernetes.io/docs/tasks/tools/ (1.27 or newer)", _renders_digests, packaged=False)
+    kubectl = require(
+        "kubectl",
+        "see https://kubernetes.io/docs/tasks/tools/ (1.27 or newer)",
+        _renders_digests,
+        packaged=False,
+    )
     done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return list(yaml.safe_load_all(done.stdout))
