@@ -83,7 +83,8 @@ class ArgoCDAccess(Section):
 
     url: Url = Field(description="Its address.", examples=["https://argocd.acme.dev"])
     token: Secret = Field(
-        description="A token of a project role that may get the applications.", examples=["{env: ARGOCD_TOKEN}"]
+        description="A token of a project role that may get the applications.",
+        examples=["{env: ARGOCD_TOKEN}"],
     )
     insecure: bool = Field(
         default=False,

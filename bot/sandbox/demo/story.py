@@ -218,7 +218,7 @@ class Story:
         """The bot noticed, with evidence, and proposes to go back."""
         pull = self._until(lambda: self._one(Kind.REVERT, version), f"no revert of version {version}")
         failed = str(pull["body"]).partition("**What failed:**")[2].strip().splitlines()[0].strip("`")
-        return f"#{pull['number']}: {failed[:110]}"
+        return f"#{pull['number']}: {failed[:200]}"
 
     def revert_is_merged(self, version: str) -> str:
         """By the bot itself: `revert: auto`."""
