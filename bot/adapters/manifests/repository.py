@@ -46,6 +46,11 @@ class GitManifests:
         self._known: dict[Hashable, object] = {}
         self._newest: dict[Target, Pinned] = {}
 
+    @property
+    def git_processes(self) -> int:
+        """How many git processes were started so far, for whoever counts what a promotion costs."""
+        return self._mirror.git.started
+
     def fetch(self) -> str:
         """Bring the mirror up to date and return the head of the base branch."""
         return self._mirror.fetch().base

@@ -4,7 +4,7 @@ import bisect
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.adapters.manifests.compose import Node, composed
@@ -16,8 +16,7 @@ STRING = "tag:yaml.org,2002:str"
 Splice = tuple[int, int, str]
 """Start and end in a text, and what stands there instead."""
 
-_DOCUMENT = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_DIRECTIVE = re.compile(r"^\ufeff?%", re.MULTILINE)
+_BLANKS = ("", " ", "\t", "\r", "\n")
 # What strict UTF-8 leaves out, byte by byte, as `surrogateescape` reads it; a parser gets as many marks instead.
 _FOREIGN = re.compile("[\udc80-\udcff]")
 _IN_COMMENT = re.compile(r"(?:^|[ \t])#", re.MULTILINE)
@@ -178,10 +177,9 @@ def parsable(text: str) -> str:
 def _chosen(whole: str, parts: list[str]) -> tuple[list[tuple[int, int]], str]:
     begin = len(BOM) if whole.startswith(BOM) else 0
     # A directive belongs to the document behind it, not to the one before.
-    if not parts or _DIRECTIVE.search(whole):
+    if not parts or "\n%" in whole or whole.startswith("%", begin):
         return [(0, begin)], parsable(whole[begin:])
-    marks = [mark.start() for mark in _DOCUMENT.finditer(whole)]
-    starts = [begin, *(mark for mark in marks if mark > begin)]
+    starts = [begin, *_documents(whole)]
     spans = [
         (start, stop)
         for start, stop in zip(starts, [*starts[1:], len(whole)], strict=True)
@@ -194,6 +192,15 @@ def _chosen(whole: str, parts: list[str]) -> tuple[list[tuple[int, int]], str]:
         pieces.append((length, start))
         length += stop - start
     return pieces, parsable("".join(whole[start:stop] for start, stop in spans))
+
+
+def _documents(whole: str) -> Iterator[int]:
+    # Faster than a regular expression that looks at every line: bundles have megabytes.
+    at = whole.find("\n---")
+    while at >= 0:
+        if whole[at + 4 : at + 5] in _BLANKS:
+            yield at + 1
+        at = whole.find("\n---", at + 4)
 
 
 def children(node: Node) -> list[Node]:

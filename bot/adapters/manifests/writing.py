@@ -12,6 +12,9 @@ from bot.core.model import PinValue, Target
 from bot.ports import Refused, Retryable
 
 
+_MOMENT = 0.015  # seconds
+
+
 @dataclass(eq=False)
 class Order:
     """One branch to be written: what `Manifests.write` takes, and what became of it."""
@@ -39,6 +42,7 @@ class Writing:
     def __init__(self, mirror: Mirror, identity: Identity, clock: Callable[[], datetime]) -> None:
         """Nothing runs yet."""
         self._mirror, self._identity, self._clock = mirror, identity, clock
+        self._moment = threading.Event()
         self._waiting: list[Order] = []
         self._coming = threading.Lock()
         self._writing = threading.Lock()
@@ -50,6 +54,8 @@ class Writing:
         while not order.done:
             with self._writing:
                 if not order.done:
+                    # Whoever is due in this moment comes along; a push takes ten times as long.
+                    self._moment.wait(_MOMENT)
                     self._write_all(self._taken())
         return order.result()
 
