@@ -443,4 +443,3 @@ class Snapshot:
     build: Build | None = None
     earlier: Earlier | None = None
     live: ModelVersion | None = None  # details of `pinned_version`, for the reviewer's comparison
-    problem: str | None = None  # the file in the repo that is not in force, and why

@@ -50,7 +50,6 @@ def observe(target: Target, world: World) -> Snapshot:
         pinned_version=version_of_tag(pinned.value.tag),
         open=is_open,
         last=last,
-        problem=world.catalogue().problem,
     )
     if target.paused:
         return look

@@ -14,6 +14,7 @@ import requests
 
 from bot.core.model import Kind
 from bot.sandbox.demo.world import MANIFESTS, MODEL, REVIEWER, TARGET
+from tests.sandbox.github_description import Recorder
 from tests.story.light import LightWorld
 
 PATIENCE = 90.0
@@ -52,8 +53,11 @@ class CommandedWorld(LightWorld):
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[CommandedWorld]:
-    with CommandedWorld(tmp_path / "world") as found:
+    recorder = Recorder()
+    with CommandedWorld(tmp_path / "world", around=recorder.around) as found:
         yield found
+    # Whatever the bot was answered is what GitHub's own description allows, and so is what it asked.
+    assert recorder.faults(requests=True) == []
 
 
 def agree(world: CommandedWorld, words: str, columns: tuple[str | None, str | None, str | None]) -> None:
