@@ -11,8 +11,7 @@ from bot.adapters.manifests.mirror import Mirror, Moved, Push
 from bot.core.model import PinValue, Target
 from bot.ports import Refused, Retryable
 
-
-_MOMENT = 0.015  # seconds
+_MOMENT = 0.01  # seconds
 
 
 @dataclass(eq=False)
@@ -54,10 +53,18 @@ class Writing:
         while not order.done:
             with self._writing:
                 if not order.done:
-                    # Whoever is due in this moment comes along; a push takes ten times as long.
-                    self._moment.wait(_MOMENT)
+                    self._gather()
                     self._write_all(self._taken())
         return order.result()
+
+    def _gather(self) -> None:
+        """Wait a moment for whoever is due as well, and for as long as more come; a push takes ten times as long."""
+        known = 1
+        for patience in (_MOMENT, *(3 * _MOMENT for _ in range(10))):
+            self._moment.wait(patience)
+            if len(self._waiting) <= known:
+                return
+            known = len(self._waiting)
 
     def _taken(self) -> list[Order]:
         """Whoever waits, but of each branch only the first."""
