@@ -12,6 +12,7 @@ from bot.ports import Refused
 
 LIMIT = 10 * 1024 * 1024
 BOM = "\ufeff"
+_MOST_NODES = 4_000_000
 STRING = "tag:yaml.org,2002:str"
 Splice = tuple[int, int, str]
 """Start and end in a text, and what stands there instead."""
@@ -148,7 +149,26 @@ def read(path: str, data: bytes, naming: str = "") -> Source:
     """
     whole = decoded(path, data)
     pieces, text = _chosen(whole, [part for part in naming.split("/") if part])
-    return Source(path, whole, text, tuple(pieces), ()).parsed()
+    source = Source(path, whole, text, tuple(pieces), ()).parsed()
+    if "&" in text and "*" in text:
+        _refuse_bomb(source)
+    return source
+
+
+def _refuse_bomb(source: Source) -> None:
+    """Raise `Refused` where aliases multiply: nothing that reads the manifest would survive it, or contain themselves."""
+    sizes: dict[int, int] = {}
+    pending = [(root, False) for root in source.roots]
+    while pending:
+        node, below_is_known = pending.pop()
+        if below_is_known:
+            sizes[id(node)] = 1 + sum(sizes[id(child)] for child in children(node))
+            if sizes[id(node)] > _MOST_NODES:
+                found = "aliases make this a document of millions of values"
+                raise source.refusal(node, found, "write it out, or without aliases of aliases")
+        elif id(node) not in sizes:
+            sizes[id(node)] = _MOST_NODES  # until it is known: who meets it before that is inside of it
+            pending += [(node, True), *((child, False) for child in children(node))]
 
 
 def decoded(path: str, data: bytes) -> str:
