@@ -244,8 +244,8 @@ def test_the_promises_hold_in_every_story(start: str, policy: str) -> None:
 
     words = POLICIES[policy]
     world = STARTS[start]({"merge": MergePolicy(words["merge"]), "revert": RevertPolicy(words["revert"])})
-    states, tried = explore(world, depth=7, limit=1500)
-    assert states >= 1000
+    states, tried = explore(world, depth=7, limit=1000)
+    assert states >= 900
     assert tried > states
 
 
@@ -269,7 +269,7 @@ def test_the_promises_hold_when_the_world_changes_during_a_look(start: str) -> N
 
     world = STARTS[start]({"merge": MergePolicy.AUTO, "revert": RevertPolicy.AUTO})
     seen, queue, tried = {world.key()}, deque([(world, ())]), 0
-    while queue and len(seen) < 120:
+    while queue and len(seen) < 80:
         world, story = queue.popleft()
         for step in events(world):
             for after in range(1, READS):
@@ -288,7 +288,7 @@ def test_the_promises_hold_when_the_world_changes_during_a_look(start: str) -> N
             if after_step.key() not in seen:
                 seen.add(after_step.key())
                 queue.append((after_step, (*story, step.name)))
-    assert tried > 3000
+    assert tried > 2000
 
 
 def test_the_happy_story_takes_one_proposal_and_ends_live() -> None:
