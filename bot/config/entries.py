@@ -38,6 +38,7 @@ _POLICY = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}:[a-z0-9][a-z0-9.-]{0,252}\Z")
 PIN_KINDS = ("kustomize", "container", "file", "markers")
 _BELONGS = {
     "name": ("kustomize", "container"),
+    "add": ("kustomize",),
     "path": ("file",),
     "document": ("path",),
     "text": ("path",),
@@ -164,6 +165,11 @@ class PinEntry(Section):
         default=None,
         description="The `name:` of the `images` entry or of the container; by default it is found by the image.",
         examples=["fraud-detector"],
+    )
+    add: bool = Field(
+        default=False,
+        description="With `kustomize`: add the entry to `images` where it is missing.",
+        examples=["true"],
     )
     path: FieldPath | None = Field(
         default=None,

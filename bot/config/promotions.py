@@ -127,7 +127,7 @@ def _selector(when: When) -> Selector:
 
 def _pin(pin: PinEntry) -> Pin:
     if pin.kustomize is not None:
-        return KustomizePin(pin.kustomize, pin.name)
+        return KustomizePin(pin.kustomize, pin.name, pin.add)
     if pin.container is not None:
         return ContainerPin(pin.container, pin.name)
     if pin.markers is not None:

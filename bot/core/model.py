@@ -61,6 +61,7 @@ class KustomizePin:
     name: str | None = (
         None  # the `name:` of the entry; default: the entry whose name or newName is the target's image
     )
+    add: bool = False  # whether an entry that is missing is added to `images`
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,14 @@ class Remove:
 
 
 @dataclass(frozen=True)
+class Append:
+    """Add a mapping with these pairs to a block list, behind its last item and indented like it."""
+
+    sequence: Node
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Rewrite:
     """A block or string with a document in it: that document was changed, and now has this text."""
 
@@ -39,7 +47,7 @@ class Rewrite:
     text: str
 
 
-Change = Replace | Insert | Remove
+Change = Replace | Insert | Remove | Append
 
 
 def expected_value(node: Node, text: str) -> str:

@@ -6,7 +6,7 @@ kustomize 5 renders `newName:newTag@digest` when an entry has both.
 from collections.abc import Sequence
 
 from bot.adapters.manifests import tree
-from bot.adapters.manifests.changes import Change, Insert, Remove, Replace
+from bot.adapters.manifests.changes import Append, Change, Insert, Remove, Replace
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.places import Place, refuse_templates
 from bot.adapters.manifests.tree import Source
@@ -23,6 +23,8 @@ def find(source: Source, pin: KustomizePin, image: str) -> Place:
     entries = _entries(source, pin.name or image, image)
     matching = [entry for entry in entries if _is_meant(entry, pin, image)]
     wanted = f"name {tree.shown(pin.name)}" if pin.name else f"name or newName {tree.shown(image)}"
+    if not matching and pin.add:
+        return _new(source, pin, image)
     if not matching:
         raise source.refusal(None, f"no entry of `images` has {wanted}", _write(pin.name or image, image))
     if len(matching) > 1:
@@ -32,6 +34,18 @@ def find(source: Source, pin: KustomizePin, image: str) -> Place:
             matching[0], found, "say which one with `name:` in the pin, or remove the others"
         )
     return _checked(place(source, matching[0]), image)
+
+
+def _new(source: Source, pin: KustomizePin, image: str) -> Place:
+    images = tree.value_of(source.roots[0], "images")
+    name = pin.name or image
+    names = [("name", name)] if name == image else [("name", name), ("newName", image)]
+
+    def write(to: PinValue) -> list[Change]:
+        said = [(key, text) for key, text in (("newTag", to.tag), ("digest", to.digest)) if text]
+        return [Append(images, (*names, *said))]
+
+    return Place(source, images, (), PinValue(repository=image), write, name=name)
 
 
 def is_entry(node: Node) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from bot.adapters.manifests import quoting, tree
-from bot.adapters.manifests.changes import Change, Insert, Remove, Replace, Rewrite, expected_value
+from bot.adapters.manifests.changes import Append, Change, Insert, Remove, Replace, Rewrite, expected_value
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.tree import Source
 from bot.ports import Refused
@@ -23,6 +23,7 @@ def prove(old: Source, new: Source, changes: Sequence[Change | Rewrite]) -> None
     """Raise `Refused` unless `new` parses to `old` with exactly these changes; aliases must still be the same aliases."""
     replaced = {id(change.node): change for change in changes if isinstance(change, Replace | Rewrite)}
     reshaped = {id(change.mapping) for change in changes if isinstance(change, Insert | Remove)}
+    reshaped |= {id(change.sequence) for change in changes if isinstance(change, Append)}
     shared = "&" in old.text
     twin: dict[int, Node] = {}
     pending: list[tuple[Node, Node]] = _zipped(old, old.roots, new.roots)
@@ -49,6 +50,15 @@ def prove(old: Source, new: Source, changes: Sequence[Change | Rewrite]) -> None
                     pending += zip(one, other, strict=True)
             else:
                 pending += pairs
+
+
+def _has_one_more(before: Node, after: Node, change: Append) -> bool:
+    if after.id != "sequence" or before.tag != after.tag or len(after.value) != len(before.value) + 1:
+        return False
+    added = after.value[-1]
+    return added.id == "mapping" and [(key.value, value.value) for key, value in added.value] == list(
+        change.pairs
+    )
 
 
 def _demand(holds: bool, source: Source, node: Node) -> None:
@@ -100,6 +110,10 @@ def _expected(mapping: Node, changes: Sequence[Change | Rewrite]) -> Iterator[Pa
 def _reshaped(
     source: Source, before: Node, after: Node, changes: Sequence[Change | Rewrite]
 ) -> list[tuple[Node, Node]]:
+    for change in changes:
+        if isinstance(change, Append) and change.sequence is before:
+            _demand(_has_one_more(before, after, change), source, before)
+            return list(zip(before.value, after.value[:-1], strict=True))
     _demand(after.id == "mapping" and before.tag == after.tag, source, before)
     expected = list(_expected(before, changes))
     _demand(len(expected) == len(after.value), source, before)

@@ -3,12 +3,13 @@
 import re
 
 from bot.adapters.manifests import quoting, tree
-from bot.adapters.manifests.changes import Change, Insert, Remove, Replace
+from bot.adapters.manifests.changes import Append, Change, Insert, Remove, Replace
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.tree import Source, Splice
 
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+(?:#[^\n\r]*\s+)*)+")
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_DASH = re.compile(r" *- +\Z")
 _ONLY_SPACE = re.compile(r"[ \t]*\Z")
 
 
@@ -16,6 +17,8 @@ def splice(source: Source, change: Change) -> Splice:
     """Which span of the text the change replaces, and by what."""
     if isinstance(change, Replace):
         return _replacement(source, change)
+    if isinstance(change, Append):
+        return _addition(source, change)
     return _insertion(source, change) if isinstance(change, Insert) else _removal(source, change)
 
 
@@ -67,6 +70,35 @@ def _insertion(source: Source, change: Insert) -> Splice:
     _, line_end, stop = _rest_of_line(source, at)
     text = f"{indent}{pair}{line_end}" if line_end else f"{_line_end(source, at)}{indent}{pair}"
     return stop, stop, text
+
+
+def _addition(source: Source, change: Append) -> Splice:
+    items = change.sequence.value
+    last = node = items[-1] if items else None
+    while node is not None and node.id != "scalar":
+        node = (node.value[-1][1] if node.id == "mapping" else node.value[-1]) if node.value else None
+    lead = (
+        ""
+        if last is None
+        else source.text[_line_start(source, last.start_mark.index) : last.start_mark.index]
+    )
+    is_own = node is not None and last is not None and node.start_mark.index >= last.start_mark.index
+    if (
+        node is None
+        or not is_own
+        or change.sequence.flow_style
+        or not _DASH.match(lead)
+        or node.style in ("|", ">")
+    ):
+        pairs = ", ".join(f"{key}: {text}" for key, text in change.pairs)
+        raise source.refusal(
+            change.sequence, "no entry can be added to this list", f"add `- {{{pairs}}}` by hand"
+        )
+    _, line_end, stop = _rest_of_line(source, node.end_mark.index)
+    end = line_end or _line_end(source, stop)
+    lines = [f"{quoting.written(key, None)}: {quoting.written(text, None)}" for key, text in change.pairs]
+    text = lead + f"{end}{' ' * len(lead)}".join(lines)
+    return stop, stop, f"{text}{end}" if line_end else f"{end}{text}"
 
 
 def _rest_of_line(source: Source, index: int) -> tuple[str, str, int]:

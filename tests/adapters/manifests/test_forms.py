@@ -298,3 +298,39 @@ def test_a_kustomization_and_its_other_patch_may_both_be_pinned() -> None:
     assert pins.edited(both, files, PinValue("v7"))["app/kustomization.yaml"].decode() == text.replace(
         "v6", "v7"
     )
+
+
+ADDED = {
+    "behind a flat list": (
+        "images:\n- name: other\n  newTag: v1 # x\n\n# end\n",
+        "images:\n- name: other\n  newTag: v1 # x\nNEW\n# end\n",
+        "",
+    ),
+    "behind an indented list": (
+        "images:\n  - name: other\n    digest: 'x'\nnamespace: a\n",
+        "images:\n  - name: other\n    digest: 'x'\nNEWnamespace: a\n",
+        "  ",
+    ),
+    "with wide dashes": ("images:\n-   name: other\n", "images:\n-   name: other\nNEW", "-"),
+    "without a final newline": ("images:\n- name: other", "images:\n- name: other\nNEW", ""),
+}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("case", ADDED)
+def test_a_missing_entry_is_added_like_its_neighbours_where_the_pin_says_so(case: str, end: str) -> None:
+    before, after, indent = ADDED[case]
+    lead, rest = ("-   ", "    ") if indent == "-" else (f"{indent}- ", f"{indent}  ")
+    entry = f"{lead}name: server\n{rest}newName: {IMAGE}\n{rest}newTag: v7\n{rest}digest: {SHA}\n"
+    wanted = after.replace("NEW", entry).replace("\n", end)
+    wanted = wanted if before.endswith("\n") else wanted.removesuffix(end)
+    files = {"app/kustomization.yaml": before.replace("\n", end).encode()}
+    at = target(KustomizePin("app", "server", add=True))
+    assert pins.value(at, files) == PinValue(repository=IMAGE)
+    assert pins.edited(at, files, V7)["app/kustomization.yaml"].decode() == wanted
+    assert pins.value(at, {"app/kustomization.yaml": wanted.encode()}) == PinValue("v7", SHA, IMAGE)
+
+
+def test_to_a_flow_list_nothing_is_added() -> None:
+    with pytest.raises(Refused, match="no entry can be added to this list"):
+        pins.edited(target(KustomizePin("", add=True)), {"kustomization.yaml": b"images: [{name: a}]\n"}, V7)
