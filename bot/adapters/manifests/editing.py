@@ -30,9 +30,9 @@ def set_everywhere(path: str, data: bytes, image: str, new: str, at: At | None =
 
 
 def _version(new: str) -> PinValue:
-    if references.is_digest(new):
-        return PinValue(digest=new)
     tag, _, digest = new.partition("@")
+    if ":" in tag:
+        return PinValue(digest=new)
     return PinValue(tag or None, digest or None)
 
 
@@ -63,7 +63,8 @@ def _with(
     if any(_stands_at(place, steps) for place in known[1]):
         return known
     source = tree.read(path, data)
-    found = [place for place in mentions.mentions(source, image) if not place.is_template]
+    # A key beside it says the version: `image: x` with `defaultImageVersion: …`, say.
+    found = [place for place in _literal(source, image) if place.steps[:-1] != steps[:-1]]
     nodes = fields.found(source, fields.rendered(steps), at[0] + 1)
     return source, [*found, *(fields.scalar(item.source, item.node, image, None) for item in nodes)]
 

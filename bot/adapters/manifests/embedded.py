@@ -12,6 +12,12 @@ def document(source: Source, node: Node) -> Source | None:
     That each line of the block minus its indentation is a line of the value is verified, so folded blocks and strings
     with escapes are none (facts/pins.md, section 3).
     """
+    if id(node) not in source.embedded:
+        source.embedded[id(node)] = _read(source, node)
+    return source.embedded[id(node)]
+
+
+def _read(source: Source, node: Node) -> Source | None:
     pieces = _block_lines(source, node) if node.style == "|" else _one_line(source, node)
     if pieces is None:
         return None

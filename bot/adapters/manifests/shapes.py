@@ -13,7 +13,7 @@ from bot.core.model import PinValue
 _TAGS = ("tag", "imageTag")
 _DIGESTS = ("digest", "imageDigest", "sha")
 _NAMES = ("repository", "image", "name")
-_REGISTRIES = ("registry", "imageRegistry", "hub")
+_REGISTRIES = ("registry", "imageRegistry")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -99,11 +99,12 @@ def _repositories(mapping: Node, named: bool) -> Iterator[str]:
         text = _inherited(mapping, key)
         if text is None:
             continue
-        yield text
-        for registry in _REGISTRIES:
-            host = _inherited(mapping, registry)
-            if host is not None:
-                yield f"{host.rstrip('/')}/{text}"
+        hosts = [host for registry in _REGISTRIES if (host := _inherited(mapping, registry)) is not None]
+        yield from (f"{host.rstrip('/')}/{text}" for host in hosts) if hosts else (text,)
+        # Istio's charts name an image with and without its hub.
+        hub = _inherited(mapping, "hub")
+        if hub is not None and not hosts:
+            yield f"{hub.rstrip('/')}/{text}"
 
 
 def _inherited(mapping: Node, key: str, depth: int = 0) -> str | None:

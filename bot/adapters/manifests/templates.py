@@ -10,7 +10,7 @@ from bot.adapters.manifests.tree import Source
 
 _RULE = (
     r"^[ \t]*(?:-[ \t]+)?[\"']?image[\"']?[ \t]*:[ \t]+(?P<quote>[\"']?)"
-    r"(?P<text>{name}(?:[:@][^\s\"'#,{{}}]+)?)(?P=quote)(?=,?[ \t]*(?:[ \t]#[^\r\n]*)?\r?$)"
+    r"(?P<text>{name}(?:[:@][^\s\"'#,{{}}]+)?)(?P=quote)(?=,?[ \t]*(?:[ \t](?:#|//)[^\r\n]*)?\r?$)"
 )
 
 

@@ -108,6 +108,11 @@ class Source:
         return self.place(start, ends=start == stop), self.place(stop, ends=True), new
 
     @functools.cached_property
+    def embedded(self) -> "dict[int, Source | None]":
+        """The documents that were found in scalars so far, by the scalar's id: each is read once, and is one source."""
+        return {}
+
+    @functools.cached_property
     def parents(self) -> dict[int, list[Node]]:
         """For each node's id its parents, one entry per use: an anchored node with aliases has several."""
         parents: dict[int, list[Node]] = {}

@@ -334,3 +334,14 @@ def test_a_missing_entry_is_added_like_its_neighbours_where_the_pin_says_so(case
 def test_to_a_flow_list_nothing_is_added() -> None:
     with pytest.raises(Refused, match="no entry can be added to this list"):
         pins.edited(target(KustomizePin("", add=True)), {"kustomization.yaml": b"images: [{name: a}]\n"}, V7)
+
+
+def test_two_pins_in_one_embedded_document_change_together() -> None:
+    text = "kind: ConfigMap\ndata:\n  a: |\n    x: {v: v6}\n    y: {v: v6}\n"
+    both = (FilePin(F, "data.a.x.v"), FilePin(F, "data.a.y.v"))
+    assert edited(both, text) == text.replace("v6", "v7")
+
+
+def test_a_repository_in_another_registry_is_another_image() -> None:
+    text = f"a: {{registry: quay.io, repository: {IMAGE}, tag: v5}}\nb: {{repository: {IMAGE}, tag: v6}}\n"
+    assert edited(FILE, text) == text.replace("v6", "v7")
