@@ -11,7 +11,7 @@ from bot.adapters.manifests.mirror import Mirror, Moved, Push
 from bot.core.model import PinValue, Target
 from bot.ports import Refused, Retryable
 
-_MOMENT = 0.01  # seconds
+_MOMENT = 0.008  # seconds
 
 
 @dataclass(eq=False)
@@ -60,7 +60,7 @@ class Writing:
     def _gather(self) -> None:
         """Wait a moment for whoever is due as well, and for as long as more come; a push takes ten times as long."""
         known = 1
-        for patience in (_MOMENT, *(3 * _MOMENT for _ in range(10))):
+        for patience in (_MOMENT, *(2 * _MOMENT for _ in range(10))):
             self._moment.wait(patience)
             if len(self._waiting) <= known:
                 return
