@@ -14,6 +14,7 @@ from bot.adapters.github.ci import GitHubActions
 from bot.adapters.github.client import Client
 from bot.adapters.github.errors import translated
 from bot.adapters.github.forge import GitHubForge, shortened
+from bot.core.model import ProofState
 from bot.ports import Refused, Retryable
 from bot.sandbox.serving import Server, free_port
 
@@ -78,10 +79,29 @@ def forge(url: str, **options: Any) -> GitHubForge:
 
 
 def status(
-    description: str = "", context: str = f"gitops-bot/{TARGET}", state: str = "success"
+    description: str = "",
+    context: str = f"gitops-bot/{TARGET}",
+    state: str = "success",
+    by: str = "gitops-bot",
 ) -> dict[str, Any]:
-    at = "2026-05-04T10:00:00Z"
-    return {"context": context, "state": state, "description": description, "created_at": at}
+    at, creator = "2026-05-04T10:00:00Z", {"login": by}
+    return {
+        "context": context,
+        "state": state,
+        "description": description,
+        "created_at": at,
+        "creator": creator,
+    }
+
+
+def test_a_status_of_somebody_else_proves_nothing(told: Told) -> None:
+    told.answer = lambda method, path: (
+        "200 OK",
+        {},
+        [status("theirs", by="mallory"), status("mine", state="failure")],
+    )
+    proof = forge(told.url).proof(SHA, TARGET)
+    assert (proof.state, proof.sentence) == (ProofState.FAILED, "mine")
 
 
 # --- Reads are tried again, writes are not ---------------------------------------------------------

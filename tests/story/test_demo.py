@@ -61,7 +61,8 @@ def test_an_interrupted_demo_leaves_nothing_behind(seconds: float, tmp_path: Pat
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     _, shown = process.communicate(timeout=60)
-    assert process.returncode == 130, shown[-2000:]
+    # A shell calls both 130; the second comes while Python is still importing.
+    assert process.returncode in (130, -signal.SIGINT), shown[-2000:]
     assert mentions(folder) == []
     assert not folder.exists()
 
