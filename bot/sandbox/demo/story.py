@@ -12,8 +12,6 @@ import requests
 
 from bot.core.model import Kind
 from bot.sandbox.demo.world import APPLICATION, MANIFESTS, MODEL, OVERLAY, REVIEWER, SLOWEST_START, DemoWorld
-from bot.sandbox.processes import spawn
-from bot.sandbox.training import command
 
 PATIENCE = 180.0
 QUICKEST_DEADLINE = 12.0
@@ -65,8 +63,6 @@ class Story:
     def __init__(self, world: DemoWorld) -> None:
         """Nothing has happened yet."""
         self.world = world
-        self._training: dict[str, Any] = {}
-        self._logs: dict[str, Any] = {}
         self._kinds: dict[str, str] = {}
         self._quickest = SLOWEST_START
 
@@ -109,24 +105,15 @@ class Story:
 
     def train(self, version: str, kind: str) -> str:
         """The version is registered; it may have been trained while other things went on."""
-        self._begin_training(version, kind)
-        process = self._training[version]
-        if process.wait(timeout=PATIENCE) != 0:
-            raise ClaimFailed(f"training failed: {self._logs[version].read_text()[-1000:]}")
-        made = json.loads(self._logs[version].read_text().strip().splitlines()[-1])
+        self._kinds[version] = kind
+        training = self.world.begin_training(version, kind)
+        if training.process.wait(timeout=PATIENCE) != 0:
+            raise ClaimFailed(f"training failed: {training.log.read_text()[-1000:]}")
+        made = json.loads(training.log.read_text().strip().splitlines()[-1])
         if made["version"] != version:
             raise ClaimFailed(f"MLflow registered version {made['version']} instead of {version}")
         measured = ", ".join(f"{name} {value:.3f}" for name, value in list(made["metrics"].items())[:2])
         return f"run {made['run_id'][:8]}, {measured}"
-
-    def _begin_training(self, version: str, kind: str) -> None:
-        self._kinds[version] = kind
-        if version not in self._training:
-            log = self._logs[version] = self.world.folder / f"training-{version}.log"
-            words = command(self.world.tracking.url, MODEL, kind)
-            environment = self.world.environment()
-            self._training[version] = spawn(words, log=log, environment=environment, folder=self.world.folder)
-            self.world.also_end(self._training[version])
 
     def promote(self, version: str) -> str:
         """What a data scientist does, and the signed webhook that follows."""
@@ -150,7 +137,7 @@ class Story:
         broken = self._kinds[version] == "broken"
         self.world.cluster.progress_deadline = self._quickest if broken else SLOWEST_START
         if following is not None:
-            self._begin_training(*following)
+            self.world.begin_training(*following)
 
         def pushed() -> str | None:
             return self.world.image_digest(f"v{version}")

@@ -6,10 +6,12 @@ import secrets
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from bot.sandbox.registry_client import RegistryClient, RegistryFailure
 from bot.sandbox.serving import WSGI, free_port
 from bot.sandbox.template import template
 from bot.sandbox.tracking import TrackingServer
+from bot.sandbox.training import command
 
 MODEL = "fraud-detector"
 TARGET = "fraud-detector/production"
@@ -43,12 +46,22 @@ ALIAS_EVENTS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A training that runs or is done, and what it prints."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
 class DemoWorld:
     """MLflow, forge, CI, image registry, cluster and bot. A context manager: leaving it ends everything.
 
     `said` hears one line about each part that comes up; `around` wraps the forge, to watch or disturb it. The bot runs as a process of its own, so that a test can
     kill it.
     """
+
+    first_trainings: tuple[tuple[str, str], ...] = (("1", "good"),)
 
     def __init__(
         self,
@@ -70,6 +83,8 @@ class DemoWorld:
         self.bot_port = free_port()
         self.bot_url = f"http://127.0.0.1:{self.bot_port}"
         self.bot_process: Any = None
+
+        self._trainings: dict[str, Training] = {}
 
     # --- life ---
 
@@ -96,6 +111,8 @@ class DemoWorld:
         self._write_settings()
         self.tracking.wait()
         self._said(f"MLflow         {self.tracking.url}")
+        for version, kind in self.first_trainings:
+            self.begin_training(version, kind)  # while the bot comes up
         self.start_bot()
         self._webhooks()
 
@@ -262,9 +279,15 @@ class DemoWorld:
                 os.killpg(self.bot_process.pid, signal.SIGKILL)
             self.bot_process.wait(timeout=10)
 
-    def also_end(self, process: Any) -> None:
-        """End this process, too, when the world ends."""
-        self._stack.callback(end, process, grace=1)
+    def begin_training(self, version: str, kind: str) -> Training:
+        """Train and register a version in a process of its own; begun already is begun."""
+        if version not in self._trainings:
+            log = self.folder / f"training-{version}.log"
+            words = command(self.tracking.url, MODEL, kind)
+            process = spawn(words, log=log, environment=self.environment(), folder=self.folder)
+            self._stack.callback(end, process, grace=1)
+            self._trainings[version] = Training(process, log)
+        return self._trainings[version]
 
     # --- looking ---
 
