@@ -88,6 +88,7 @@ class Text(HTMLParser):
 
 
 @pytest.mark.story
+@pytest.mark.timeout(600)
 def test_everything_says_the_same_at_every_point_of_the_story(world: CommandedWorld) -> None:
     agree(world, "no version of fraud-detector has the alias champion", (None, "unreleased", None))
     world.register("1", "2")
@@ -121,6 +122,7 @@ def test_everything_says_the_same_at_every_point_of_the_story(world: CommandedWo
 
 
 @pytest.mark.story
+@pytest.mark.timeout(600)
 def test_plan_shows_the_exact_diff_and_touches_nothing(world: CommandedWorld) -> None:
     world.kill_bot()
     world.register("1")
@@ -146,6 +148,7 @@ def test_plan_shows_the_exact_diff_and_touches_nothing(world: CommandedWorld) ->
 
 
 @pytest.mark.story
+@pytest.mark.timeout(600)
 def test_doctor_finds_what_is_out_of_reach(world: CommandedWorld) -> None:
     well = world.printed("doctor")
     assert [item for item in well if item["good"] is False] == []

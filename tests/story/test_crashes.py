@@ -136,6 +136,7 @@ class CrashingWorld(LightWorld):
 
 
 @pytest.mark.story
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("forget", [False, True], ids=["database kept", "database deleted"])
 def test_a_bot_that_dies_at_every_effect_comes_to_the_same_end(forget: bool, tmp_path: Path) -> None:
     killer = Killer()
