@@ -38,6 +38,9 @@ _NAMES: dict[type[Action], str] = {
     OpenRevert: "open revert",
 }
 
+ACTION_NAMES = tuple(_NAMES.values())
+"""Every name that `action_name` can give."""
+
 
 def action_name(action: Action) -> str:
     """The action in words, as journal, metrics and pages call it."""

@@ -11,24 +11,12 @@ from prometheus_client.registry import Collector
 
 from bot.core.model import Catalogue
 from bot.core.names import TARGET
+from bot.core.report import ACTION_NAMES
 from bot.ports import Entry, Queued, Refused, Retryable, Standing
 from bot.web.view import State, state_of
 
 SENDERS = ("mlflow", "github")
 RESULTS = ("accepted", "repeated", "bad signature", "malformed", "too large", "unavailable")
-ACTIONS = (
-    "rest",
-    "wait",
-    "ask to sync",
-    "start build",
-    "open proposal",
-    "renew proposal",
-    "merge",
-    "close",
-    "mark live",
-    "mark failed",
-    "open revert",
-)
 OUTCOMES = ("done", "retry", "refused", "crashed")
 QUEUE_STATES = ("queued", "running", "delayed", "failing")
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -90,7 +78,7 @@ class Metrics:
 
     def passed(self, entry: Entry) -> None:
         """Count a pass that ended with this entry, and its seconds."""
-        self._passes.labels(_one_of(entry.action, ACTIONS), _one_of(entry.outcome, OUTCOMES)).inc()
+        self._passes.labels(_one_of(entry.action, ACTION_NAMES), _one_of(entry.outcome, OUTCOMES)).inc()
         self._seconds.observe(max(entry.seconds, 0.0))
 
     def swept(self, at: datetime) -> None:
