@@ -63,9 +63,9 @@ class Between:
         )
         self.seen.append(request)
         kept = {
-            key: environ[f"HTTP_{key.upper()}"]
-            for key in ("Authorization", "Accept")
-            if f"HTTP_{key.upper()}" in environ
+            key: environ[variable]
+            for key in ("Authorization", "Accept", "If-None-Match")
+            if (variable := f"HTTP_{key.upper().replace('-', '_')}") in environ
         }
 
         def onward(passing: Passing) -> Coming:
@@ -77,7 +77,8 @@ class Between:
                 timeout=15,
             )
             kind = answer.headers.get("Content-Type", "application/json")
-            return Coming(answer.status_code, answer.content, (("Content-Type", kind),))
+            rest = ((name, answer.headers[name]) for name in ("ETag", "Link") if name in answer.headers)
+            return Coming(answer.status_code, answer.content, (("Content-Type", kind), *rest))
 
         coming = self.meddle(request, onward)
         start_response(f"{coming.status} Said", list(coming.headers) if coming.body else [])

@@ -13,7 +13,8 @@ import pytest
 from bot.adapters.github.ci import GitHubActions
 from bot.adapters.github.client import Client
 from bot.adapters.github.errors import translated
-from bot.adapters.github.forge import GitHubForge, shortened
+from bot.adapters.github.forge import GitHubForge
+from bot.adapters.github.texts import shortened
 from bot.core.model import ProofState
 from bot.ports import Refused, Retryable
 from bot.sandbox.serving import Server, free_port

@@ -302,6 +302,84 @@ class ForgeContract:
         world.person_does("POST", f"pulls/{opened.number}/reviews", {"event": "APPROVE", "body": "now"})
         assert computed(forge, branch).mergeability is Mergeability.CLEAN
 
+    # --- What people ask for in comments ---
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "/gitops-bot release",
+            "/gitops-bot release  \t",
+            "It was the network.\r\n\r\n/gitops-bot release\r\nThanks!",
+        ],
+    )
+    def test_a_person_who_may_write_can_ask_for_a_release(
+        self, world: World, forge: GitHubForge, branch: str, text: str
+    ) -> None:
+        opened = open_one(forge, branch)
+        assert forge.asked_to_release(opened.number) is None
+        say(world, opened, text)
+        assert forge.asked_to_release(opened.number) == world.person
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "/gitops-bot",
+            "/gitops-bot release now",
+            "/gitops-bot  release",
+            "/GitOps-Bot release",
+            "please /gitops-bot release",
+            " /gitops-bot release",
+            "> /gitops-bot release",
+            "`/gitops-bot release`",
+            "/gitops-bot\nrelease",
+        ],
+    )
+    def test_what_only_looks_like_it_asks_for_nothing(
+        self, world: World, forge: GitHubForge, branch: str, text: str
+    ) -> None:
+        opened = open_one(forge, branch)
+        say(world, opened, text)
+        assert forge.asked_to_release(opened.number) is None
+
+    def test_what_the_bot_itself_says_asks_for_nothing_whoever_edited_it(
+        self, world: World, forge: GitHubForge, branch: str
+    ) -> None:
+        opened = open_one(forge, branch)
+        forge.comment(opened.number, "failed", "To try again:\n\n/gitops-bot release\n")
+        assert forge.asked_to_release(opened.number) is None
+        (written,) = world.person_does("GET", f"issues/{opened.number}/comments")
+        world.person_does("PATCH", f"issues/comments/{written['id']}", {"body": "/gitops-bot release"})
+        for asking in (forge, world.forge(login=None)):
+            assert asking.asked_to_release(opened.number) is None
+
+    def test_a_comment_elsewhere_or_taken_back_asks_for_nothing(
+        self, world: World, forge: GitHubForge, branch: str
+    ) -> None:
+        opened = open_one(forge, branch)
+        said = say(world, opened, "/gitops-bot release")
+        elsewhere = f"{branch}7"
+        world.push(elsewhere, "77\n")
+        assert forge.asked_to_release(open_one(forge, elsewhere).number) is None
+        world.person_does("DELETE", f"issues/comments/{said['id']}")
+        assert forge.asked_to_release(opened.number) is None
+
+    # --- How many reverts there were ---
+
+    def test_the_bots_reverts_are_counted_whatever_became_of_them_and_nothing_else_is(
+        self, world: World, forge: GitHubForge, target: str, branch: str
+    ) -> None:
+        moment = later_than_everything(world)
+        open_one(forge, branch)
+        assert forge.reverts_since(moment) == 0
+        for number in (12, 13):
+            world.push(revert := f"gitops-bot/{target}/revert-v7-{number}", f"{number} of {target}\n")
+            opened = open_one(forge, revert)
+        forge.close(opened, "no longer needed")
+        world.push(theirs := f"gitops-bot/{target}/revert-v7-14", f"14 of {target}\n")
+        world.person_does("POST", "pulls", {"title": "mine", "head": theirs, "base": "main"})
+        assert forge.reverts_since(moment) == world.forge(login=None).reverts_since(moment) == 2
+        assert forge.reverts_since(later_than_everything(world)) == 0
+
     # --- Closing, commenting, labelling ---
 
     def test_closing_comments_once_however_often_it_is_repeated(
@@ -538,6 +616,92 @@ class TestForgeOfTheSandbox(ForgeContract):
         )
         assert "validate has not reported" in ended(world.forge(api_url=between.url), branch).blocked_by
 
+    def test_who_may_only_read_asks_for_nothing_though_a_member_of_the_organization(
+        self, github: Forge, world: World, forge: GitHubForge, branch: str
+    ) -> None:
+        github.add_user("mallory", "ghp_token_of_mallory", reads_only=True)
+        opened = open_one(forge, branch)
+        github.comment("acme/manifests", opened.number, "/gitops-bot release", by="mallory")
+        assert [c["author_association"] for c in told_comments(world, opened)] == ["MEMBER"]
+        assert forge.asked_to_release(opened.number) is None
+        say(world, opened, "/gitops-bot release")
+        assert forge.asked_to_release(opened.number) == world.person
+
+    def test_another_bot_asks_for_nothing(
+        self, github: Forge, world: World, forge: GitHubForge, branch: str
+    ) -> None:
+        github.add_user("stale-bot", "ghp_token_of_another", bot=True)
+        opened = open_one(forge, branch)
+        github.comment("acme/manifests", opened.number, "/gitops-bot release", by="stale-bot")
+        assert forge.asked_to_release(opened.number) is None
+
+    def test_an_account_that_is_gone_asks_for_nothing(
+        self, world: World, between: Between, forge: GitHubForge, branch: str
+    ) -> None:
+        opened = open_one(forge, branch)
+        say(world, opened, "/gitops-bot release")
+        gone = Coming(404, b'{"message": "maria is not a user"}')
+        asking = world.forge(api_url=between.url)
+        between.meddle = once(lambda request: request.path.endswith("/permission"), gone)
+        assert asking.asked_to_release(opened.number) is None
+
+        def ghost(request: Passing, onward: Onward) -> Coming:
+            coming = onward(request)
+            told = [{**comment, "user": None} for comment in json.loads(coming.body)]
+            return replace(coming, body=json.dumps(told).encode())
+
+        between.meddle = ghost
+        assert world.forge(api_url=between.url).asked_to_release(opened.number) is None
+
+    def test_who_may_not_see_rights_is_told_which_right_is_missing(
+        self, world: World, between: Between, forge: GitHubForge, branch: str
+    ) -> None:
+        opened = open_one(forge, branch)
+        say(world, opened, "/gitops-bot release")
+        forbidden = Coming(403, b'{"message": "Must have push access to view collaborator permission."}')
+        between.meddle = once(lambda request: request.path.endswith("/permission"), forbidden)
+        with pytest.raises(Refused, match="Must have push access"):
+            world.forge(api_url=between.url).asked_to_release(opened.number)
+
+    def test_a_flood_of_people_costs_a_bounded_number_of_questions(
+        self, github: Forge, world: World, between: Between, forge: GitHubForge, branch: str
+    ) -> None:
+        opened = open_one(forge, branch)
+        for number in range(30):
+            github.add_user(f"crowd-{number}", f"ghp_token_of_{number}", reads_only=True)
+            github.comment("acme/manifests", opened.number, "/gitops-bot release", by=f"crowd-{number}")
+        asking = world.forge(api_url=between.url)
+        assert asking.asked_to_release(opened.number) is None
+        assert sum(request.path.endswith("/permission") for request in between.seen) == 10
+
+    def test_unchanged_comments_are_asked_for_without_cost_and_page_by_page(
+        self, github: Forge, world: World, between: Between, forge: GitHubForge, branch: str
+    ) -> None:
+        opened = open_one(forge, branch)
+        for number in range(120):
+            github.comment("acme/manifests", opened.number, f"number {number}")
+        statuses: list[int] = []
+
+        def watched(request: Passing, onward: Onward) -> Coming:
+            coming = onward(request)
+            statuses.append(coming.status)
+            return coming
+
+        between.meddle = watched
+        asking = world.forge(api_url=between.url)
+        assert asking.asked_to_release(opened.number) is asking.asked_to_release(opened.number) is None
+        assert statuses == [200, 200, 304, 304]
+        say(world, opened, "/gitops-bot release")
+        assert asking.asked_to_release(opened.number) == world.person
+
+    def test_counting_reverts_reads_no_further_than_the_moment(
+        self, world: World, between: Between, forge: GitHubForge, branch: str
+    ) -> None:
+        open_one(forge, branch)
+        asking = world.forge(api_url=between.url)
+        assert asking.reverts_since(datetime.now(UTC) + timedelta(hours=1)) == 0
+        assert [request.path.rpartition("/")[2] for request in between.seen] == ["pulls"]
+
 
 class TestForgeOfGitHub(ForgeContract):
     """On a real GitHub: a repository for tests whose `main` has the file, with two accounts that may write to it."""
@@ -619,6 +783,24 @@ def ended(forge: GitHubForge, branch: str) -> Proposal:
     found = forge.newest(branch)
     assert found is not None
     return found
+
+
+def say(world: World, proposal: Proposal, text: str) -> Any:
+    return world.person_does("POST", f"issues/{proposal.number}/comments", {"body": text})
+
+
+def told_comments(world: World, proposal: Proposal) -> Any:
+    return world.person_does("GET", f"issues/{proposal.number}/comments")
+
+
+def later_than_everything(world: World) -> datetime:
+    """A moment after every pull request so far, by GitHub's own clock, which counts whole seconds."""
+    newest = world.person_does("GET", "pulls?state=all&sort=created&direction=desc&per_page=1")
+    if not newest:
+        return datetime.now(UTC) - timedelta(minutes=5)
+    moment = datetime.fromisoformat(newest[0]["created_at"]) + timedelta(seconds=1)
+    time.sleep(max((moment - datetime.now(UTC)).total_seconds(), 0))
+    return moment
 
 
 def comments(world: World, proposal: Proposal) -> list[str]:

@@ -221,6 +221,16 @@ def test_every_known_account_may_write(world: World) -> None:
     assert world.ask("GET", "collaborators/nobody/permission").status_code == 404
 
 
+def test_who_only_reads_is_told_apart_though_a_member_like_everybody_else(world: World) -> None:
+    world.forge.add_user("mallory", "the-token-of-mallory", reads_only=True)
+    number = world.proposal()
+    for login in ("mallory", "alice", "bot"):
+        world.forge.comment(NAME, number, "Hello", by=login)
+    told = world.get(f"issues/{number}/comments")
+    assert [comment["author_association"] for comment in told] == ["MEMBER", "MEMBER", "NONE"]
+    assert world.get("collaborators/mallory/permission")["permission"] == "read"
+
+
 def test_two_forges_do_not_mix(world: World, tmp_path: Path) -> None:
     with Forge(tmp_path / "other") as other:
         other.add_user("bot", TOKEN)

@@ -1,8 +1,9 @@
 """The port `Forge` on GitHub: pull requests, comments, labels and commit statuses of one manifests repo."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from itertools import islice, takewhile
 from typing import Literal
 
 from github.GithubException import GithubException
@@ -10,15 +11,20 @@ from github.IssueComment import IssueComment
 from github.PullRequest import PullRequest
 
 from bot.adapters.github.client import Client
+from bot.adapters.github.commands import who_released
 from bot.adapters.github.errors import sentence, translated
 from bot.adapters.github.opening import Home, ask, opened, pulls_from
 from bot.adapters.github.pulls import login, proposal, statuses, with_mergeability
-from bot.core.model import Proof, ProofState, Proposal, ProposalState
-from bot.core.names import LABEL_RELEASED, LABEL_REVERT, PREFIX, status_context
+from bot.adapters.github.texts import described, hidden, shortened
+from bot.core.model import Kind, Proof, ProofState, Proposal, ProposalState
+from bot.core.names import LABEL_RELEASED, LABEL_REVERT, status_context
 from bot.ports import Refused, Retryable
 
 # GitHub's limits, in characters.
 _TITLE, _BODY, _DESCRIPTION = 256, 65_536, 140
+
+# Ten pages: more than a repository sees in the hours that anybody asks about.
+_MOST_PULLS = 1000
 
 _STATUS = {ProofState.LIVE: "success", ProofState.FAILED: "failure", ProofState.PENDING: "pending"}
 _PROOF = {state: proof for proof, state in _STATUS.items()} | {"error": ProofState.FAILED}
@@ -144,6 +150,23 @@ class GitHubForge:
             for name in sorted(set(remove) & present):
                 issue.remove_from_labels(name)
 
+    def asked_to_release(self, number: int) -> str | None:
+        """The login of somebody who may write and put the line `/gitops-bot release` into a comment there, or None.
+
+        GitHub is asked about the right, as a comment's `author_association` does not prove it.
+        """
+        with translated(f"reading the comments on #{number} in {self._name}"):
+            return who_released(self._repository, number, self._is_me)
+
+    def reverts_since(self, moment: datetime) -> int:
+        """How many of the bot's reverts into the base branch were opened since then, among the newest thousand."""
+        with translated(f"counting the reverts in {self._name}"):
+            newest = self._repository.get_pulls(
+                state="all", base=self._home.base_branch, sort="created", direction="desc"
+            )
+            since = takewhile(lambda pull: pull.created_at >= moment, islice(newest, _MOST_PULLS))
+            return sum(self._is_revert(pull) for pull in since)
+
     def proof(self, commit: str, target: str) -> Proof:
         """What the bot's newest commit status with the target's context says; `at` is when it was set.
 
@@ -191,6 +214,10 @@ class GitHubForge:
     def _is_me(self, who: str | None) -> bool:
         return who is not None and who.lower() == self._own_login().lower()
 
+    def _is_revert(self, pull: PullRequest) -> bool:
+        found = proposal(pull)
+        return found is not None and found.kind is Kind.REVERT and self._is_me(login(pull.user))
+
     def _is_mine(self, comment: IssueComment, marker: str) -> bool:
         return comment.body.startswith(marker) and self._is_me(login(comment.user))
 
@@ -219,21 +246,3 @@ class GitHubForge:
                 raise Retryable(f"the base branch moved while #{pull.number} was merged") from error
             raise
         return done.sha
-
-
-def described(text: str) -> str:
-    """The text in one line of characters that a status may have: GitHub refuses emoji and the like there (422)."""
-    return re.sub(r"[^\x20-\ud7ff\ue000-\uffff]", "\ufffd", " ".join(text.split()))
-
-
-def hidden(marker: str) -> str:
-    """The first line of a comment of the bot's, which people do not see."""
-    return f"<!-- {PREFIX}:{marker} -->"
-
-
-def shortened(text: str, limit: int) -> str:
-    """The text, or as many of its words as fit in `limit` characters with an ellipsis."""
-    if len(text) <= limit:
-        return text
-    words = re.match(rf"(?s).{{1,{limit - 1}}}(?=\s)", text)
-    return f"{words.group().rstrip() if words else text[: limit - 1]}…"

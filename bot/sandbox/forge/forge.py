@@ -63,9 +63,12 @@ class Forge(People):
 
     # --- setting up ---
 
-    def add_user(self, login: str, token: str, *, bot: bool = False, admin: bool = False) -> User:
+    def add_user(
+        self, login: str, token: str, *, bot: bool = False, admin: bool = False, reads_only: bool = False
+    ) -> User:
         """An account whose token works for REST and git; an admin may push to protected branches."""
-        made = self._state.add_user(login, kind="Bot" if bot else "User", admin=admin)
+        kind = "Bot" if bot else "User"
+        made = self._state.add_user(login, kind=kind, admin=admin, reads_only=reads_only)
         self._state.tokens[token] = made.login
         return made
 

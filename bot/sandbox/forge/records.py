@@ -7,13 +7,17 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account. `kind` is User, Bot or Organization; an admin may push to protected branches."""
+    """An account. `kind` is User, Bot or Organization; an admin may push to protected branches.
+
+    One that `reads_only` is said to have no right to write; nothing here keeps it from trying.
+    """
 
     id: int
     login: str
     kind: str
     created_at: datetime
     admin: bool = False
+    reads_only: bool = False
 
     @property
     def email(self) -> str:

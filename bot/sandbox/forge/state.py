@@ -93,11 +93,13 @@ class State:
             found = self.users.get(login.lower())
             return found or self.add_user(login)
 
-    def add_user(self, login: str, *, kind: str = "User", admin: bool = False) -> User:
+    def add_user(
+        self, login: str, *, kind: str = "User", admin: bool = False, reads_only: bool = False
+    ) -> User:
         """A new account, or another kind of the one with this login."""
         with self.lock:
             known = self.users.get(login.lower())
-            made = User(known.id if known else self.next_id(), login, kind, self.now(), admin)
+            made = User(known.id if known else self.next_id(), login, kind, self.now(), admin, reads_only)
             self.users[login.lower()] = made
             return made
 

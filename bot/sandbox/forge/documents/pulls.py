@@ -176,6 +176,15 @@ def label(state: State, repo: Repository, found: Label) -> Document:
     }
 
 
+def association(state: State, repo: Repository, login: str) -> str:
+    """How somebody belongs to a repository, which says nothing of rights: members of the owner may only read."""
+    if login.lower() == repo.owner.lower():
+        return "OWNER"
+    if state.user(login).kind == "Bot":
+        return "NONE"
+    return "MEMBER" if state.user(repo.owner).kind == "Organization" else "COLLABORATOR"
+
+
 def comment(state: State, repo: Repository, found: Comment) -> Document:
     """`issue-comment`."""
     url = api(state, repo, f"/issues/comments/{found.id}")
@@ -186,7 +195,7 @@ def comment(state: State, repo: Repository, found: Comment) -> Document:
         "html_url": page(state, repo, f"/pull/{found.number}#issuecomment-{found.id}"),
         "issue_url": api(state, repo, f"/issues/{found.number}"),
         "user": user(state, found.author),
-        "author_association": "CONTRIBUTOR",
+        "author_association": association(state, repo, found.author),
         "body": found.body,
         "created_at": stamp(found.created_at),
         "updated_at": stamp(found.updated_at),

@@ -182,10 +182,10 @@ def find_commit(repo: Repository, ref: str) -> str | None:
 
 @api.get("/repos/<owner>/<name>/collaborators/<login>/permission")
 def get_permission(owner: str, name: str, login: str) -> flask.Response:
-    """What somebody may do: everyone known here may write."""
+    """What somebody may do: everyone known here may write, but for those who are said only to read."""
     repository(owner, name)
     found = state().users.get(login.lower())
     if found is None:
         raise Refusal(404, f"{login[:100]} is not a user")
-    level = "admin" if found.admin else "write"
+    level = "admin" if found.admin else "read" if found.reads_only else "write"
     return answer({"permission": level, "role_name": level, "user": None})
