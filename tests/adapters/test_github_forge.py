@@ -352,6 +352,13 @@ class ForgeContract:
         for asking in (forge, world.forge(login=None)):
             assert asking.asked_to_release(opened.number) is None
 
+    def test_a_person_whose_account_the_bot_uses_asks_for_nothing(
+        self, world: World, forge: GitHubForge, branch: str
+    ) -> None:
+        opened = open_one(forge, branch)
+        say(world, opened, "/gitops-bot release")
+        assert world.forge(login=world.person.upper()).asked_to_release(opened.number) is None
+
     def test_a_comment_elsewhere_or_taken_back_asks_for_nothing(
         self, world: World, forge: GitHubForge, branch: str
     ) -> None:
