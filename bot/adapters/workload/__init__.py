@@ -1,0 +1,1 @@
+"""Workloads in Kubernetes: do the pods run the release, all of them, and stay up? `judge` is pure; `client` reads."""

@@ -1,0 +1,137 @@
+"""A Deployment: done is stricter than `kubectl rollout status` (fixtures/kubernetes, rules 1 to 4, 7 and 9)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.adapters.workload.fields import (
+    Document,
+    belongs_to,
+    conditions,
+    mapping,
+    moment,
+    name_of,
+    named,
+    number,
+    of_kind,
+    text,
+)
+from bot.adapters.workload.images import images
+from bot.adapters.workload.pods import Pod, read_pod
+from bot.adapters.workload.reading import Reading, Revision
+from bot.adapters.workload.wording import excerpt, name
+
+HASH = "pod-template-hash"
+_REVISION = "deployment.kubernetes.io/revision"
+
+
+def read_deployment(documents: Sequence[Document], wanted: str) -> Reading | None:
+    """The Deployment of this name with its newest ReplicaSet and that one's pods, among the documents."""
+    deployment = named(documents, "Deployment", wanted)
+    if deployment is None:
+        return None
+    metadata, spec, status = (mapping(deployment, key) for key in ("metadata", "spec", "status"))
+    found, current = conditions(deployment), new_replica_set(deployment, documents)
+    progressing, failure = found.get("Progressing"), found.get("ReplicaFailure")
+    available = progressing is not None and progressing.reason == "NewReplicaSetAvailable"
+    named_by_it = (
+        current is not None and progressing is not None and f'"{name_of(current)}"' in progressing.message
+    )
+    replicas = number(spec, "replicas", 1)
+    return Reading(
+        what=f"Deployment {name(wanted)}",
+        images=images(mapping(spec, "template")),
+        counted=counted(status, replicas),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        observed=observed(deployment),
+        wanted=replicas,
+        done=all_of(status, replicas, "replicas", "updatedReplicas", "readyReplicas", "availableReplicas"),
+        done_since=progressing.updated if progressing and available else None,
+        completed=available and named_by_it,
+        current=replica_set_revision(current) if current else None,
+        revisions=tuple(replica_set_revision(item) for item in owned(documents, "ReplicaSet", deployment)),
+        pods=pods_of(documents, current),
+        held="a person has paused it" if spec.get("paused") is True else None,
+        blocked=f"its pods cannot be created: {excerpt(failure.message)}" if failure and failure.status == "True" else None,
+        hint=_hint(deployment) if named_by_it else None,
+    )  # fmt: skip
+
+
+def new_replica_set(deployment: Document, documents: Sequence[Document]) -> Document | None:
+    """The ReplicaSet of the template that stands in the Deployment, whatever its age, name or number.
+
+    Where none has an equal template (an API server that fills in other defaults today), the revision annotation
+    names it, but only once the controller has seen the newest generation.
+    """
+    own = owned(documents, "ReplicaSet", deployment)
+    template = _without_hash(mapping(deployment, "spec", "template"))
+    same = [item for item in own if template and _without_hash(mapping(item, "spec", "template")) == template]
+    if not same and observed(deployment):
+        number_ = text(mapping(deployment, "metadata", "annotations"), _REVISION)
+        asked = images(mapping(deployment, "spec", "template"))
+        same = [
+            item
+            for item in own
+            if number_
+            and text(mapping(item, "metadata", "annotations"), _REVISION) == number_
+            and images(mapping(item, "spec", "template")) == asked
+        ]
+    # The controller takes the oldest of several equal ones.
+    return min(same, key=lambda item: text(mapping(item, "metadata"), "creationTimestamp"), default=None)
+
+
+def replica_set_revision(document: Document) -> Revision:
+    """A ReplicaSet as a revision. Numbers move: one that is revived gets a new one (rule 9)."""
+    written = text(mapping(document, "metadata", "annotations"), _REVISION)
+    return Revision(
+        name=name_of(document),
+        created=moment(mapping(document, "metadata"), "creationTimestamp"),
+        number=int(written) if written.isascii() and written.isdigit() and len(written) < 19 else 0,
+        images=images(mapping(document, "spec", "template")),
+    )
+
+
+def owned(documents: Sequence[Document], kind: str, owner: Document) -> list[Document]:
+    """The documents of a kind that the owner controls."""
+    return [item for item in of_kind(documents, kind) if belongs_to(item, owner)]
+
+
+def pods_of(documents: Sequence[Document], owner: Document | None) -> tuple[Pod, ...]:
+    """Its pods, without those that leave: they may be Running and ready, and are no longer counted (rule 10)."""
+    if owner is None:
+        return ()
+    pods = (read_pod(item) for item in owned(documents, "Pod", owner))
+    return tuple(pod for pod in pods if not pod.leaving)
+
+
+def observed(document: Document) -> bool:
+    """Whether its controller has seen what stands in the spec: until then the status is that of before (rule 1)."""
+    generation = mapping(document, "metadata").get("generation")
+    return isinstance(generation, int) and mapping(document, "status").get("observedGeneration") == generation
+
+
+def all_of(status: Document, wanted: int, *counters: str) -> bool:
+    """Whether all counters are exactly what is wanted: kubectl calls too many done (rule 4)."""
+    return all(number(status, counter) == wanted for counter in counters)
+
+
+def counted(status: Document, wanted: int) -> str:
+    """The counters in words."""
+    updated, available = number(status, "updatedReplicas"), number(status, "availableReplicas")
+    old = number(status, "replicas") - updated
+    more = f", {old} old ones are left" if old > 0 else ""
+    return f"{updated} of {wanted} pods are new, {available} pods old or new are available{more}"
+
+
+def _hint(deployment: Document) -> str | None:
+    """The product's own deadline comes, goes, and never ends anything (rules 6 and 7, recording 21)."""
+    progressing = conditions(deployment).get("Progressing")
+    if progressing is None or progressing.reason != "ProgressDeadlineExceeded" or not observed(deployment):
+        return None
+    return f"Kubernetes says {excerpt(progressing.message)}"
+
+
+def _without_hash(template: Document) -> dict[str, Any]:
+    metadata = dict(mapping(template, "metadata"))
+    labels = {key: value for key, value in mapping(metadata, "labels").items() if key != HASH}
+    rest = {key: value for key, value in metadata.items() if key not in ("labels", "creationTimestamp")}
+    return {**template, "metadata": rest | ({"labels": labels} if labels else {})} if template else {}

@@ -1,0 +1,108 @@
+"""Pods as the judge reads them (fixtures/kubernetes, rules 10 and 11).
+
+`phase` is not read: it is Running for a crash, a killed process and a failed probe alike, and Pending for an image that
+cannot be pulled. In a crash loop `state` is sometimes plainly `running`, and `lastState` sometimes empty.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.adapters.workload.fields import (
+    Document,
+    conditions,
+    mapping,
+    mappings,
+    moment,
+    name_of,
+    number,
+    text,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a container's process ended."""
+
+    reason: str
+    exit_code: int
+    message: str
+    started: datetime | None
+    finished: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of a pod; `init` ones end by themselves. `ended` is the newest ending that is known."""
+
+    name: str
+    image: str
+    init: bool
+    waiting: str
+    message: str
+    restarts: int
+    running_since: datetime | None
+    ended: Ending | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod; `ready_since` is when its readiness, or the lack of it, began."""
+
+    name: str
+    created: datetime | None
+    leaving: bool
+    ready: bool
+    ready_since: datetime | None
+    unschedulable: str | None
+    containers: tuple[Container, ...]
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when it is ready or not."""
+        return self.ready_since or self.created
+
+
+def read_pod(document: Document) -> Pod:
+    """The document of a pod. Never raises."""
+    metadata, found = mapping(document, "metadata"), conditions(document)
+    ready, scheduled = found.get("Ready"), found.get("PodScheduled")
+    refused = scheduled is not None and scheduled.status == "False"
+    return Pod(
+        name=name_of(document),
+        created=moment(metadata, "creationTimestamp"),
+        leaving=bool(metadata.get("deletionTimestamp")),
+        ready=ready is not None and ready.status == "True",
+        ready_since=ready.changed if ready else None,
+        unschedulable=(scheduled.message or scheduled.reason) if scheduled and refused else None,
+        containers=tuple(_containers(mapping(document, "status"))),
+    )
+
+
+def _containers(status: Document) -> Iterator[Container]:
+    for list_, init in (("initContainerStatuses", True), ("containerStatuses", False)):
+        for item in mappings(status, list_):
+            waiting = mapping(item, "state", "waiting")
+            yield Container(
+                name=text(item, "name"),
+                image=text(item, "image"),
+                init=init,
+                waiting=text(waiting, "reason"),
+                message=text(waiting, "message"),
+                restarts=number(item, "restartCount"),
+                running_since=moment(mapping(item, "state", "running"), "startedAt"),
+                ended=_ending(mapping(item, "state", "terminated"))
+                or _ending(mapping(item, "lastState", "terminated")),
+            )
+
+
+def _ending(terminated: Document) -> Ending | None:
+    if not terminated:
+        return None
+    return Ending(
+        reason=text(terminated, "reason"),
+        exit_code=number(terminated, "exitCode"),
+        message=text(terminated, "message"),
+        started=moment(terminated, "startedAt"),
+        finished=moment(terminated, "finishedAt"),
+    )

@@ -1,0 +1,163 @@
+"""What is wrong with new pods: the release's own fault, or one that no release can help."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.adapters.workload.pods import Container, Ending, Pod
+from bot.adapters.workload.wording import excerpt, name, times
+from bot.core.verdict import Claim
+
+# A second restart is no accident; one may be (recordings 05, 06, 14, 20).
+CRASHES = 2
+# The kubelet itself forgets a crash after ten minutes of running.
+FORGIVEN = timedelta(minutes=10)
+# Secrets and ConfigMaps of the same commit may come a little after the pod, and the first pull may be unlucky.
+PATIENCE = timedelta(seconds=20)
+
+_PULL = (
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "RegistryUnavailable",
+    "ImageInspectError",
+    "SignatureValidationFailed",
+)
+_CREATE = (
+    "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError",
+    "RunContainerError", "PreCreateHookError", "PreStartHookError", "PostStartHookError",
+)  # fmt: skip
+_ABSENT = re.compile(r"(?i)not ?found|manifest unknown|name unknown|no such image")
+_OUTAGE = re.compile(
+    r"(?i)time[d-]?[ -]?out|deadline ?exceeded|connection (?:refused|reset)|no such host|dial tcp|\bx509\b|\btls\b|\beof\b"
+    r"|too ?many ?requests|service unavailable|bad gateway|internal server error|i/o error|no space left|unauthori[sz]ed"
+    r"|forbidden|denied|authentication required|temporary failure|network is unreachable"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong, in words, and where: its container's log says more, that of the run before if `crashed`.
+
+    `fault` is whether it condemns the release now; `innocent` is whether it never does.
+    """
+
+    sentence: str
+    pod: str
+    container: str = ""
+    crashed: bool = False
+    fault: bool = False
+    innocent: bool = False
+
+
+def findings(pods: Sequence[Pod], claim: Claim, now: datetime) -> list[Finding]:
+    """Everything that is wrong with the new pods, the worst first."""
+    found = [*_crashes(pods, claim, now), *(item for pod in pods for item in _hindrances(pod, claim, now))]
+    return sorted(found, key=lambda item: (not item.fault, item.innocent))
+
+
+# --- Crashes ---------------------------------------------------------------------------------------
+
+
+def crashes(pod: Pod, container: Container, claim: Claim) -> int:
+    """How often it was started again since the merge (fixtures/kubernetes, rule 5).
+
+    An older pod, of a ReplicaSet that a revert revived, has a count that is not this release's: of it, only
+    what the newest ending shows is counted.
+    """
+    ended = container.ended
+    if ended is not None and (_node_was_lost(ended) or (container.init and ended.exit_code == 0)):
+        return 0
+    merged = claim.merged_at.replace(microsecond=0)
+    if pod.created is None or pod.created >= merged:
+        return container.restarts
+    if ended is None or ended.finished is None or ended.finished < merged:
+        return 0
+    again = ended.started is not None and ended.started >= merged
+    return min(container.restarts, 2 if again else 1)
+
+
+def lived(pods: Sequence[Pod], claim: Claim) -> timedelta:
+    """How long the longest-lived of the crashed processes had run: what replaced it must outlive that."""
+    spans = [
+        container.ended.finished - container.ended.started
+        for pod in pods
+        for container in pod.containers
+        if crashes(pod, container, claim)
+        and container.ended is not None
+        and container.ended.finished is not None
+        and container.ended.started is not None
+    ]
+    return min(max(spans, default=timedelta(0)), FORGIVEN)
+
+
+def _crashes(pods: Sequence[Pod], claim: Claim, now: datetime) -> Iterator[Finding]:
+    counted = [
+        (crashes(pod, container, claim), pod, container) for pod in pods for container in pod.containers
+    ]
+    total = sum(count for count, _, _ in counted)
+    forgiven = all(pod.ready for pod in pods) and all(
+        container.running_since is not None and now - container.running_since > FORGIVEN
+        for count, _, container in counted
+        if count
+    )
+    if forgiven:
+        return
+    for count, pod, container in sorted(counted, key=lambda item: -item[0]):
+        if count or _ended_badly(container):
+            yield Finding(
+                sentence=_crash(max(count, 1), pod, container, total),
+                pod=pod.name,
+                container=container.name,
+                crashed=count > 0,
+                fault=total >= CRASHES,
+            )
+
+
+def _ended_badly(container: Container) -> bool:
+    return container.running_since is None and container.ended is not None and container.ended.exit_code != 0
+
+
+def _crash(count: int, pod: Pod, container: Container, total: int) -> str:
+    ended = container.ended
+    how = f" ({_how(ended)})" if ended else ""
+    others = f", and {total - count} more of the new pods did" if total > count else ""
+    return f"container {name(container.name)} of pod {name(pod.name)} crashed {times(count)}{how}{others}"
+
+
+def _how(ended: Ending) -> str:
+    if ended.reason in ("", "Error"):
+        return f"exit code {ended.exit_code}"
+    # A liveness probe that fails ends as Completed, exit code 0: the process obeyed (recording 20).
+    return f"{excerpt(ended.reason, 60)}, exit code {ended.exit_code}"
+
+
+def _node_was_lost(ended: Ending) -> bool:
+    return ended.reason in ("Unknown", "ContainerStatusUnknown")
+
+
+# --- What keeps a pod from starting ----------------------------------------------------------------
+
+
+def _hindrances(pod: Pod, claim: Claim, now: datetime) -> Iterator[Finding]:
+    if pod.unschedulable is not None:
+        said = f"pod {name(pod.name)} cannot be scheduled: {excerpt(pod.unschedulable)}"
+        yield Finding(said, pod.name, innocent=True)
+    begun = max(claim.merged_at, pod.created) if pod.created else claim.merged_at
+    for container in pod.containers:
+        if container.waiting in _PULL or container.waiting in _CREATE:
+            said = f": {excerpt(container.message)}" if container.message else ""
+            outage = _is_outage(container, claim)
+            yield Finding(
+                f"container {name(container.name)} of pod {name(pod.name)} cannot start ({container.waiting}){said}",
+                pod.name,
+                container.name,
+                fault=not outage and now - begun >= PATIENCE,
+                innocent=outage,
+            )
+
+
+def _is_outage(container: Container, claim: Claim) -> bool:
+    """Whether the registry or the node did not answer, or not to these credentials: that says nothing of the image."""
+    message = container.message.replace(claim.image, "").replace(container.image or claim.image, "")
+    return not _ABSENT.search(message) and _OUTAGE.search(message) is not None
