@@ -9,7 +9,8 @@ import pytest
 from tests.recordings.adapter import judge
 from tests.recordings.reader import changes, expectations, objects_at
 
-ARGOCD = expectations("argocd")
+PRODUCTS = ("argocd", "flux")
+RECORDED = [(product, expectation) for product in PRODUCTS for expectation in expectations(product)]
 
 
 def moments(seen: list[dict[str, Any]], expectation: Mapping[str, Any]) -> list[float]:
@@ -19,21 +20,25 @@ def moments(seen: list[dict[str, Any]], expectation: Mapping[str, Any]) -> list[
     return sorted(at for at in asked if at >= expectation["claim"]["since"])
 
 
-@pytest.mark.parametrize("expectation", ARGOCD, ids=[item["claim"]["id"] for item in ARGOCD])
-def test_every_answer_about_a_recorded_rollout_is_right(expectation: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("product", "expectation"), RECORDED, ids=[item["claim"]["id"] for _, item in RECORDED]
+)
+def test_every_answer_about_a_recorded_rollout_is_right(product: str, expectation: dict[str, Any]) -> None:
     started = datetime.fromisoformat(expectation["started"])
-    seen = changes("argocd", expectation["recording"])
+    seen = changes(product, expectation["recording"])
     wrong = []
     for at in moments(seen, expectation):
         allowed = [s["allowed"] for s in expectation["verdicts"] if s["from"] <= at < s["to"]]
         objects = objects_at(seen, at)
-        answer = judge("argocd", objects, expectation["claim"], started + timedelta(seconds=at))
+        answer = judge(product, objects, expectation["claim"], started + timedelta(seconds=at))
         if allowed and answer not in allowed[0]:
             wrong.append((at, answer, allowed[0]))
     assert not wrong, f"{expectation['because']} First: {wrong[0]}"
 
 
-def test_there_are_recordings_of_every_outcome() -> None:
-    allowed = {word for item in ARGOCD for span in item["verdicts"] for word in span["allowed"]}
+@pytest.mark.parametrize(("product", "at_least"), [("argocd", 60), ("flux", 80)])
+def test_there_are_recordings_of_every_outcome(product: str, at_least: int) -> None:
+    recorded = expectations(product)
+    allowed = {word for item in recorded for span in item["verdicts"] for word in span["allowed"]}
     assert {"pending", "succeeded", "failed", "inconclusive", "superseded"} == allowed
-    assert len(ARGOCD) > 60
+    assert len(recorded) > at_least

@@ -1,0 +1,123 @@
+"""One reading of what Flux and the cluster say against one claim, with the questions that several rules ask of it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from bot.adapters.flux.images import named
+from bot.adapters.flux.reading import FAILURES, Kustomization, Release, Run, Source
+from bot.adapters.flux.wording import LIMIT, Told, excerpt
+from bot.adapters.flux.workload import Pods, Workload
+from bot.core.verdict import Claim, Outcome, Verdict
+
+
+@dataclass(frozen=True)
+class Case:
+    """One reading against one claim."""
+
+    app: Kustomization
+    source: Source | None
+    release: Release | None
+    workloads: tuple[Workload, ...]
+    pods: Pods
+    claim: Claim
+    now: datetime
+
+    @cached_property
+    def carriers(self) -> frozenset[str]:
+        """The commits whose tree has the claimed image."""
+        return frozenset({self.claim.commit, *self.claim.contains})
+
+    @cached_property
+    def strangers(self) -> frozenset[str]:
+        """Later commits with another image."""
+        return frozenset(self.claim.later) - self.carriers
+
+    @property
+    def attempted(self) -> bool:
+        """Whether Flux builds, or has built, the claim: set before anything is applied."""
+        return self.app.attempted in self.carriers
+
+    @property
+    def applied(self) -> bool:
+        """Whether Flux applied the claim and its own health checks were good at that time."""
+        return self.app.applied in self.carriers
+
+    @cached_property
+    def named(self) -> bool:
+        """Whether the values of the HelmRelease name the image: then its generation moves with the tag (10)."""
+        return self.release is not None and named(self.release.values, self.claim.image)
+
+    def chart_of(self, chart: str, commits: frozenset[str]) -> bool:
+        """Whether a chart version carries 12 hex of one of these commits (reconcileStrategy Revision, 10b)."""
+        mark = chart.rpartition("+")[2].partition(".")[0] if "+" in chart else ""
+        return len(mark) >= 12 and any(commit.startswith(mark) for commit in commits)
+
+    @cached_property
+    def last(self) -> Run | None:
+        """The newest entry of the history that is about the claim."""
+        return next((run for run in self.app.history if run.revision in self.carriers), None)
+
+    @property
+    def failed_before(self) -> Run | None:
+        """The newest entry about the claim, where it is a failure: one of 0.03 s is still there (13)."""
+        return self.last if self.last is not None and self.last.status in FAILURES else None
+
+    @cached_property
+    def serves(self) -> bool:
+        """Whether every workload of the image is completely rolled out with it."""
+        return bool(self.workloads) and all(
+            item.carries and item.complete and not item.empty for item in self.workloads
+        )
+
+    @cached_property
+    def short_of_room(self) -> str | None:
+        """What keeps pods away that is not the commit's fault; pods that crash are."""
+        if self.pods.broken:
+            return None
+        if self.pods.unschedulable:
+            return "no node takes its pods (Unschedulable)"
+        if any(item.quota for item in self.workloads):
+            return "a quota refuses its pods"
+        return None
+
+    @cached_property
+    def late(self) -> bool:
+        """Whether the deadline, counted from the merge, has passed."""
+        return self.now - self.claim.merged_at > self.claim.deadline
+
+    @property
+    def again(self) -> timedelta:
+        """When to look again while something moves: soon at first, then less and less often."""
+        elapsed = (self.now - self.claim.merged_at) / 10
+        return min(max(elapsed, timedelta(seconds=1)), timedelta(seconds=15))
+
+    def verdict(
+        self, outcome: Outcome, because: str, *, again: timedelta | None = None, taken_in: bool = True
+    ) -> Verdict:
+        """A verdict with the reading as its evidence."""
+        told = Told(self.now, outcome)
+        told.kustomization(self.app)
+        if self.source is not None:
+            told.source(self.source)
+        if self.release is not None:
+            told.release(self.release)
+        told.workloads(self.workloads, self.pods)
+        return Verdict(
+            outcome, excerpt(f"Flux: {because}", LIMIT), told.evidence, taken_in=taken_in, again=again
+        )
+
+    def pending(self, because: str, *, again: timedelta | None = None, taken_in: bool = True) -> Verdict:
+        """Not decided, and something is going to happen."""
+        return self.verdict(Outcome.PENDING, because, again=again or self.again, taken_in=taken_in)
+
+    def inconclusive(self, because: str, *, taken_in: bool = True) -> Verdict:
+        """Not decided, and nothing that is seen says when it will be."""
+        verdict = self.verdict(Outcome.INCONCLUSIVE, because, taken_in=taken_in)
+        return verdict if self.late else replace(verdict, again=self.again)
+
+    def failed(self, because: str) -> Verdict:
+        """The commit's failure, unless the cluster has no room for its pods."""
+        if self.short_of_room is not None:
+            return self.inconclusive(f"{because}; but {self.short_of_room}")
+        return self.verdict(Outcome.FAILED, because)

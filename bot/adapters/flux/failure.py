@@ -1,0 +1,106 @@
+"""What counts as the commit's own failure: at once, after a second try, or at the bot's deadline."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.adapters.flux.case import Case
+from bot.adapters.flux.fields import Condition
+from bot.adapters.flux.reading import Release
+from bot.adapters.flux.wording import commit, said
+from bot.core.verdict import Outcome, Verdict
+
+_HELM_FAILURES = (
+    "InstallFailed", "UpgradeFailed", "TestFailed", "RollbackSucceeded", "RollbackFailed",
+    "UninstallSucceeded", "UninstallFailed",
+)  # fmt: skip
+# Conditions have whole seconds, and clocks of clusters are not ours.
+_SKEW = timedelta(seconds=1)
+
+
+def own_release_failed(case: Case) -> Verdict | None:
+    """Rolled back or stalled for this commit's values or chart: the old version serves, git must follow (11, 11b, 11d)."""
+    release = case.release
+    if release is None or release.ready.status != "False" or release.ready.reason not in _HELM_FAILURES:
+        return None
+    if not _about_the_claim(case, release, release.ready):
+        return None
+    claimed, ready = commit(case.claim.commit), release.ready
+    if release.remediated and ready.reason in ("RollbackSucceeded", "UninstallSucceeded"):
+        return case.failed(
+            f"Helm has taken {claimed} back ({ready.reason}) while git still has it{said(ready.message)}"
+        )
+    if release.stalled:
+        return case.failed(f"Helm has given {claimed} up ({ready.reason}){said(release.stalled.message)}")
+    return case.pending(f"the Helm release of {claimed} failed ({ready.reason}) and is tried again")
+
+
+def _about_the_claim(case: Case, release: Release, condition: Condition) -> bool:
+    """Old values and old charts leave their failure behind for a moment (11b: 0.1 s)."""
+    if case.named:
+        return condition.generation is not None and condition.generation == release.generation
+    if "+" in release.chart:
+        return case.chart_of(release.chart, case.carriers)
+    return case.attempted and condition.since is not None and condition.since >= case.claim.merged_at - _SKEW
+
+
+def own_run_failed(case: Case) -> Verdict | None:
+    """Flux tries a failed revision again, and it may come good by itself (03d): a health check must fail twice.
+
+    What cannot be built or is refused by the API server fails at once (04, 05).
+    """
+    ready, claimed = case.app.ready, commit(case.claim.commit)
+    if ready.status != "False":
+        return _failed_twice(case)
+    if case.applied and ready.reason != "HealthCheckFailed":
+        return case.inconclusive(
+            f"{claimed} was applied, and a later run failed ({ready.reason}){said(ready.message)}"
+        )
+    if ready.reason in ("BuildFailed", "ReconciliationFailed", "PruneFailed"):
+        return case.verdict(
+            Outcome.FAILED, f"{claimed} cannot be applied ({ready.reason}){said(ready.message)}"
+        )
+    if ready.reason == "HealthCheckCanceled":
+        return case.pending(f"the health check of {claimed} was cancelled for a newer commit")
+    return _failed_twice(case) or case.pending(
+        f"{commit(case.app.attempted)} is not healthy ({ready.reason}), and Flux tries again{said(ready.message)}"
+    )
+
+
+def _failed_twice(case: Case) -> Verdict | None:
+    run = case.failed_before
+    if run is None or run.times < 2 or case.serves or run.status != "HealthCheckFailed":
+        return None
+    if run.first is None or run.first < case.claim.merged_at - _SKEW:
+        return None
+    return case.failed(
+        f"{commit(case.claim.commit)} failed its health check {run.times} times{said(case.app.ready.message)}"
+    )
+
+
+def at_deadline(case: Case, verdict: Verdict) -> Verdict:
+    """What still waits at the deadline has failed if it is this commit's doing, and else is not known."""
+    if verdict.outcome is not Outcome.PENDING or not case.late:
+        return verdict
+    because = verdict.because.removeprefix("Flux: ")
+    if _own_fault(case):
+        return case.failed(f"{because}; the deadline has passed")
+    unknown = case.inconclusive(
+        f"{because}; the deadline has passed, but nothing says that the commit failed"
+    )
+    return replace(unknown, taken_in=verdict.taken_in)
+
+
+def _own_fault(case: Case) -> bool:
+    """Begun, and not serving because of what it is: not a Deployment that a person has changed (15, 18) or 10c."""
+    if not case.attempted or case.serves:
+        return False
+    release = case.release
+    if (
+        release is not None
+        and release.ready.status != "True"
+        and _about_the_claim(case, release, release.ready)
+    ):
+        return True
+    if not case.applied:
+        return True
+    return any(item.carries and not item.complete for item in case.workloads)

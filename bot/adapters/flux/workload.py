@@ -1,0 +1,142 @@
+"""What runs the image, where it is among the documents: it decides, as Flux does not look between two intervals.
+
+fixtures/flux/README.md, section (a), point 7: without it 15, 03e, 16 and 17 are green while nothing serves.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.adapters.flux.fields import child, conditions, maps, number, text, time
+from bot.adapters.flux.images import carries, of_same_repository
+from bot.core.verdict import Claim
+
+KINDS = ("Deployment", "StatefulSet", "DaemonSet")
+_CRASHED = (
+    "CrashLoopBackOff",
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+)
+# Times in conditions are cut to whole seconds.
+_CUT = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One object that runs images of the claim's repository. `since` is when it last became good, at the latest."""
+
+    name: str
+    carries: bool
+    complete: bool
+    empty: bool  # scaled to nothing
+    quota: bool  # pods are refused, because a quota is used up
+    since: datetime | None
+    counted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """The pods of the claimed image that are to stay: how many cannot be scheduled, and what is wrong with others."""
+
+    unschedulable: int = 0
+    broken: tuple[str, ...] = ()
+
+
+def workloads(documents: Sequence[Mapping[str, Any]], claim: Claim) -> tuple[Workload, ...]:
+    """Those that the claim names, else all that run images of its repository."""
+    found = []
+    for document in documents:
+        if document.get("kind") not in KINDS:
+            continue
+        name = text(child(document, "metadata"), "name")
+        if name == claim.deployment if claim.deployment else _runs(document, claim.image):
+            found.append(_workload(document, claim.image))
+    return tuple(found)
+
+
+def images(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The images of a pod's, or a workload's, containers and init containers."""
+    spec = child(document, "spec")
+    spec = child(child(spec, "template"), "spec") or spec
+    return tuple(text(item, "image") for key in ("containers", "initContainers") for item in maps(spec, key))
+
+
+def _runs(document: Mapping[str, Any], image: str) -> bool:
+    return any(of_same_repository(one, image) for one in images(document))
+
+
+def _workload(document: Mapping[str, Any], image: str) -> Workload:
+    metadata, spec, status = (child(document, key) for key in ("metadata", "spec", "status"))
+    known = conditions(status)
+    wanted, counts = _counts(document["kind"], spec, status)
+    observed = number(status, "observedGeneration") == number(metadata, "generation")
+    updates = [
+        time(item, "lastUpdateTime")
+        for item in maps(status, "conditions")
+        if item.get("type") == "Progressing"
+    ]
+    times = [
+        moment for moment in (*updates, known["Available"].since if "Available" in known else None) if moment
+    ]
+    refused = known.get("ReplicaFailure")
+    return Workload(
+        name=f"{document['kind']} {text(metadata, 'name')}",
+        carries=any(carries(one, image) for one in images(document)),
+        complete=observed and set(counts.values()) == {wanted},
+        empty=wanted == 0,
+        quota=refused is not None and bool(refused) and "exceeded quota" in refused.message,
+        since=max(times) + _CUT if times else None,
+        counted=", ".join(f"{count} {name}" for name, count in counts.items()) + f" of {wanted} pods",
+    )
+
+
+def _counts(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[int, Mapping[str, int]]:
+    """How many pods there should be, and the counters that must all say so (compared with ==)."""
+    if kind == "DaemonSet":
+        wanted = number(status, "desiredNumberScheduled") or 0
+        keys = {
+            "updated": "updatedNumberScheduled",
+            "available": "numberAvailable",
+            "present": "currentNumberScheduled",
+        }
+    else:
+        asked = number(spec, "replicas")
+        wanted = 1 if asked is None else asked
+        keys = {"present": "replicas", "updated": "updatedReplicas", "available": "availableReplicas"}
+    return wanted, {name: number(status, key) or 0 for name, key in keys.items()}
+
+
+def pods(documents: Sequence[Mapping[str, Any]], claim: Claim) -> Pods:
+    """What the pods of the claimed image say, as far as they are among the documents. Never raises."""
+    unschedulable, broken = 0, []
+    for document in documents:
+        if document.get("kind") != "Pod":
+            continue
+        if child(document, "metadata").get("deletionTimestamp"):
+            continue
+        if not any(carries(one, claim.image) for one in images(document)):
+            continue
+        status = child(document, "status")
+        scheduled = conditions(status).get("PodScheduled")
+        if scheduled is not None and scheduled.status == "False" and scheduled.reason == "Unschedulable":
+            unschedulable += 1
+        trouble = _trouble(status)
+        if trouble:
+            broken.append(f"Pod {text(child(document, 'metadata'), 'name')}: {trouble}")
+    return Pods(unschedulable, tuple(broken))
+
+
+def _trouble(status: Mapping[str, Any]) -> str:
+    """Flux never says why pods fail: the waiting reason and the last end of a container do (03f, 03g)."""
+    for item in [*maps(status, "initContainerStatuses"), *maps(status, "containerStatuses")]:
+        waiting, ended = child(child(item, "state"), "waiting"), child(child(item, "lastState"), "terminated")
+        ended = ended or child(child(item, "state"), "terminated")
+        reason, last, code = text(waiting, "reason"), text(ended, "reason"), number(ended, "exitCode")
+        if reason in _CRASHED or (ended and code != 0):
+            facts = [fact for fact in (reason, last, f"exit code {code}" if code is not None else "") if fact]
+            message = text(waiting, "message") or text(ended, "message")
+            return f"container {text(item, 'name')}: {', '.join(facts)}" + (f": {message}" if message else "")
+    return ""
