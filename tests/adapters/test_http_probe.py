@@ -1,10 +1,12 @@
 """The prober against small real servers: what counts as proof, what as failure, and what only waits."""
 
 import json
+import re
 import socket
 import ssl
 import subprocess
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,9 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.adapters.http_probe import HttpProber
-from bot.core.model import HttpCheck, PredictionCheck
+from bot.adapters.http_probe.judging import different, lacking
+from bot.adapters.http_probe.signature import misfit
+from bot.core.model import Field, HttpCheck, PredictionCheck
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Expected
 from tests.parts import free_port, require
@@ -234,6 +240,79 @@ def test_a_certificate_that_nobody_vouches_for_is_no_proof(tmp_path: Path) -> No
     assert trusted.outcome is Outcome.SUCCEEDED
 
 
+def answered(document: Any, wanted: Any, status: int = 200) -> Verdict:
+    """What the prober says when `wanted` is to be answered."""
+    with serving(lambda *_: (status, document)) as url:
+        return HttpProber().probe(HttpCheck(url, json=wanted), EXPECTED, NOW)
+
+
+@pytest.mark.parametrize(
+    ("document", "wanted"),
+    [
+        ({"status": "ok", "more": 1}, {"status": "ok"}),
+        ({"a": {"b": {"c": 1, "d": 2}}}, {"a": {"b": {"c": 1.0}}}),
+        (
+            {"ready": True, "none": None, "list": [1, {"x": 2, "y": 3}]},
+            {"ready": True, "none": None, "list": [1, {"x": 2}]},
+        ),
+        ({}, {}),
+    ],
+)
+def test_every_wanted_key_with_its_value_is_proof(document: Any, wanted: Any) -> None:
+    assert answered(document, wanted).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("document", "wanted", "why"),
+    [
+        ({"status": "ill"}, {"status": "ok"}, "status is 'ill' instead of 'ok'"),
+        ({}, {"status": "ok"}, "status is missing"),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, "a.b is 1 instead of 2"),
+        ({"ready": 1}, {"ready": True}, "ready is 1 instead of true"),
+        ({"ready": True}, {"ready": 1}, "ready is true instead of 1"),
+        ({"n": "1"}, {"n": 1}, "n is '1' instead of 1"),
+        ({"n": [1, 2]}, {"n": [1]}, "n is a list of 2 instead of 1 items"),
+        ({"n": [1, 2]}, {"n": [1, 3]}, "n[1] is 2 instead of 3"),
+        ({"n": None}, {"n": {"x": 1}}, "n is null instead of an object"),
+        (b"<html>", {"status": "ok"}, "the answer is null instead of an object"),
+    ],
+)
+def test_a_wanted_key_with_another_value_is_a_failure_that_names_both(
+    document: Any, wanted: Any, why: str
+) -> None:
+    verdict = answered(document, wanted)
+    assert verdict.outcome is Outcome.FAILED
+    assert why in verdict.because
+
+
+def test_json_on_a_page_that_is_too_large_says_nothing() -> None:
+    assert answered({"a": "x" * 100_000, "status": "ok"}, {"status": "ok"}).outcome is Outcome.INCONCLUSIVE
+
+
+def test_the_holes_of_an_address_are_filled_and_encoded() -> None:
+    asked = []
+    holes = {
+        "version": "7",
+        "tag": "v7/../x",
+        "commit": "abc",
+        "model": "fraud detector?",
+        "environment": "production",
+    }
+    expected = Expected("fraud-detector", "7", placeholders=holes)
+    with serving(lambda *request: (asked.append(request[1]), (200, {}))[1]) as url:
+        check = HttpCheck(url + "/{environment}/{model}/{version}?tag={tag}&commit={commit}&{other}")
+        verdict = HttpProber().probe(check, expected, NOW)
+        HttpProber().probe(HttpCheck(url + "/{version}"), EXPECTED, NOW)
+    assert verdict.outcome is Outcome.SUCCEEDED
+    assert asked[0] == "/production/fraud%20detector%3F/7?tag=v7%2F..%2Fx&commit=abc&%7Bother%7D"
+    assert asked[1] == "/%7Bversion%7D"
+
+
+def test_the_time_to_look_again_is_the_interval_of_the_check() -> None:
+    check = HttpCheck(f"http://127.0.0.1:{free_port()}/", interval=timedelta(seconds=9))
+    assert HttpProber().probe(check, EXPECTED, NOW).again == timedelta(seconds=9)
+
+
 # --- A prediction ----------------------------------------------------------------------------------
 
 
@@ -241,7 +320,7 @@ def test_a_prediction_for_every_row_is_proof() -> None:
     verdict = predicted(model([0, 1]))
     assert verdict.outcome is Outcome.SUCCEEDED
     assert verdict.because.startswith("fraud-detector version 7 answers its own input example at http://")
-    assert verdict.evidence[0].answer == '200 {"predictions": [0, 1]}'
+    assert re.fullmatch(r'200 in \d+ ms: {"predictions": \[0, 1\]}', verdict.evidence[0].answer)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +336,7 @@ def test_a_prediction_for_every_row_is_proof() -> None:
         (b"[0, 1]", "not JSON with `predictions`"),
         (b'{"result": [0, 1]}', "not JSON with `predictions`"),
         (b"[" * 60_000, "not JSON with `predictions`"),
-        (b'{"predictions": ["' + b"x" * 70_000 + b'"]}', "larger than 64 KiB"),
+        (b'{"predictions": null}', "missing (null)"),
     ],
 )
 def test_a_wrong_answer_of_the_right_version_is_a_failure(predictions: Any, why: str) -> None:
@@ -265,6 +344,15 @@ def test_a_wrong_answer_of_the_right_version_is_a_failure(predictions: Any, why:
     assert verdict.outcome is Outcome.FAILED
     assert why in verdict.because
     assert "fraud-detector version 7 at http://" in verdict.because
+
+
+def test_an_answer_that_is_too_large_to_read_says_nothing() -> None:
+    """The bound is the bot's own: an input example may have many rows."""
+    most = model([["x" * 1_000_000], ["y" * 1_000_000]])
+    assert predicted(most).outcome is Outcome.SUCCEEDED
+    verdict = predicted(model(["x" * 5_000_000, "y"]))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "more than is read here" in verdict.because
 
 
 @pytest.mark.parametrize("status", [400, 404, 500])
@@ -317,18 +405,247 @@ def test_without_an_input_example_nothing_is_proven_and_nothing_failed() -> None
     assert "no input example" in verdict.because
 
 
-def test_the_logged_outputs_must_be_there() -> None:
-    expected = Expected("fraud-detector", "7", example=EXAMPLE, outputs=("score", "label"))
-    good, bad = {"score": 0.5, "label": "ok"}, {"score": 0.5}
-    assert predicted(model([good, good]), expected).outcome is Outcome.SUCCEEDED
-    verdict = predicted(model([good, bad]), expected)
+def fits(predictions: Any, *outputs: Field) -> Verdict:
+    """What the prober says about these predictions for two rows of a model with this signature."""
+    expected = Expected("fraud-detector", "7", example=EXAMPLE, outputs=outputs)
+    return predicted(model(predictions), expected)
+
+
+SCORE, LABEL = Field("score", "double"), Field("label", "string")
+
+
+@pytest.mark.parametrize(
+    ("predictions", "outputs"),
+    [
+        ([{"score": 0.5, "label": "ok"}, {"score": 1, "label": ""}], (SCORE, LABEL)),
+        ([{"score": 0.5, "more": None}, {"score": 0.5}], (SCORE,)),
+        ([{"score": 0.5}, {"score": 0.5, "label": None}], (SCORE, Field("label", "string", required=False))),
+        ([0.5, 1], (Field("0", "double"),)),
+        ([{"0": 1}, {"0": 2.0}], (Field("0", "long"),)),
+        ([[1, "a"], [2, "b"]], (Field("0", "long"), Field("1", "string"))),
+        ([0.5, 1], (SCORE,)),  # whoever logs a column and answers an array names nothing
+        ([True, False], (Field("0", "boolean"),)),
+        (["2026-03-01T03:00:00", "2026-03-01"], (Field("0", "datetime"),)),
+        ([[0.1, 0.9], [0.2]], (Field("0", "Array(double)"),)),
+        ([{"a": 1}, {"b": 2}], (Field("0", "Map(str -> long)"),)),
+        (
+            [{"p": {"x": [1]}}, {"p": {"x": [], "y": "t"}}],
+            (Field("p", "{x: Array(long) (required), y: string (optional)}"),),
+        ),
+        ([{"a": 1}, 7], (Field("0", "Any"),)),
+        ([0, 1], (Field("0", "Tensor('int64', (-1,))"),)),
+        ([[0.1, 0.9], [0, 1]], (Field("0", "Tensor('float32', (-1, 2))"),)),
+        ([[[{}], 1], ["x", None]], (Field("0", "Tensor('object', (-1, 2))"),)),
+        (
+            {"a": [1, 2], "b": ["x", "y"]},
+            (Field("a", "Tensor('int64', (-1,))"), Field("b", "Tensor('str', (-1,))")),
+        ),
+        ([{"a": [1, 2]}, {"a": [3, 4]}], (Field("a", "Tensor('int64', (-1, 2))"),)),
+        ("yes", (Field("0", "string"),)),
+        ({"answer": "yes"}, (Field("answer", "string"),)),
+        ([1, "x"], (Field("0", "a type of tomorrow"),)),
+    ],
+)
+def test_predictions_that_fit_the_logged_signature_are_proof(
+    predictions: Any, outputs: tuple[Field, ...]
+) -> None:
+    verdict = fits(predictions, *outputs)
+    assert verdict.outcome is Outcome.SUCCEEDED, verdict.because
+
+
+@pytest.mark.parametrize(
+    ("predictions", "outputs", "why"),
+    [
+        ([{"score": 0.5, "label": "ok"}, {"score": 0.5}], (SCORE, LABEL), "lacks the output label"),
+        ([{"score": 0.5}, {"score": None}], (SCORE,), "lacks the output score"),
+        ([[0.5, "ok"], [0.5, "ok"]], (SCORE, LABEL), "row 1 names none of the outputs score, label"),
+        ([0.5, 0.5], (SCORE, LABEL), "names none of the outputs score, label"),
+        (
+            [{"score": 0.5}, {"score": "0.5"}],
+            (SCORE,),
+            "row 2, output score is '0.5', and the model logged double",
+        ),
+        ([{"other": 1}, {"other": 2}], (SCORE,), "lacks the output score"),
+        (["a", "b"], (Field("0", "double"),), "row 1 is 'a', and the model logged double"),
+        ([1, 2], (Field("0", "string"),), "row 1 is 1, and the model logged string"),
+        ([1, True], (Field("0", "long"),), "row 2 is True, and the model logged long"),
+        ([1, 0.5], (Field("0", "long"),), "row 2 is 0.5, and the model logged long"),
+        ([1, 2**40], (Field("0", "integer"),), "and the model logged integer"),
+        ([1, 0], (Field("0", "boolean"),), "row 1 is 1, and the model logged boolean"),
+        (["today", "now"], (Field("0", "datetime"),), "the model logged datetime"),
+        ([[1], 1], (Field("0", "Array(long)"),), "row 2 is 1, and the model logged Array(long)"),
+        ([{"a": "x"}, {}], (Field("0", "Map(str -> long)"),), "row 1 is 'x', and the model logged long"),
+        ([1, 2], (Field("0", "Map(str -> long)"),), "the model logged Map"),
+        ([{"p": {}}, {"p": {}}], (Field("p", "{x: long (required)}"),), "row 1, output p lacks x"),
+        ([{"p": {"x": "1"}}, {}], (Field("p", "{x: long (required)}"),), "output p.x is '1'"),
+        ([{"p": 1}, {"p": 1}], (Field("p", "{x: long (required)}"),), "the model logged object"),
+        ([[1], [2, 3]], (Field("0", "long"), Field("1", "long")), "row 1 does not have 2 values"),
+        (
+            [0.1, 0.9],
+            (Field("0", "Tensor('int64', (-1,))"),),
+            "the answer is 0.1, and the model logged int64",
+        ),
+        ([[0.1], [0.9]], (Field("0", "Tensor('float64', (-1, 2))"),), "does not have the shape (-1, 2)"),
+        ([[0.1], [0.9]], (Field("0", "Tensor('float64', (-1,))"),), "does not have the shape (-1)"),
+        ([0.1, 0.9], (Field("0", "Tensor('float64', (-1, 2))"),), "does not have the shape (-1, 2)"),
+        (
+            {"a": [1, 2]},
+            (Field("a", "Tensor('int64', (-1,))"), Field("b", "Tensor('str', (-1,))")),
+            "lacks the output b",
+        ),
+        (
+            [1, 2],
+            (Field("a", "Tensor('int64', (-1,))"), Field("b", "Tensor('str', (-1,))")),
+            "names none of the outputs a, b",
+        ),
+        ([{"b": [1]}, {"b": [1]}], (Field("a", "Tensor('int64', (-1, 1))"),), "lacks the output a"),
+    ],
+)
+def test_predictions_that_do_not_fit_the_logged_signature_are_a_failure(
+    predictions: Any, outputs: tuple[Field, ...], why: str
+) -> None:
+    verdict = fits(predictions, *outputs)
     assert verdict.outcome is Outcome.FAILED
-    assert "lacks the output label" in verdict.because
+    assert why in verdict.because
 
 
-def test_numbers_without_names_are_not_searched_for_columns() -> None:
-    expected = Expected("fraud-detector", "7", example=EXAMPLE, outputs=("prediction",))
-    assert predicted(model([0, 1]), expected).outcome is Outcome.SUCCEEDED
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+TYPE = st.text(alphabet="{}(), :->1-'alxyATensor") | st.sampled_from(
+    [
+        "{a: {b: long (required)} (optional)}",
+        "Array(Array(",
+        "Map(str -> {",
+        "Tensor('int', (-1, 2))",
+        "}{",
+        "{: (}",
+    ]
+)
+
+
+@given(JSON, JSON, TYPE, st.floats(0, 1))
+@settings(max_examples=200, deadline=None)
+def test_no_answer_and_no_type_however_strange_breaks_the_judgement(
+    answer: Any, other: Any, kind: str, tolerance: float
+) -> None:
+    assert isinstance(misfit(answer, [Field("0", kind)]), str | None)
+    assert isinstance(different(answer, other, tolerance), str | None)
+    assert isinstance(lacking(answer, other), str | None)
+
+
+def test_what_mlflow_itself_answers_fits_what_it_infers() -> None:
+    """The forms of facts/mlflow.md, made by MLflow: array, series, frame, dictionary of arrays, texts."""
+    pytest.importorskip("pandas")
+    import numpy as np
+    import pandas as pd
+    from mlflow.models import infer_signature
+    from mlflow.utils.proto_json_utils import NumpyEncoder, _get_jsonable_obj
+
+    from bot.adapters.mlflow.card import read
+
+    answers = [
+        np.array([0, 1]),
+        np.array([[0.1, 0.9], [0.2, 0.8]], dtype="float32"),
+        pd.Series([0, 1], name="label"),
+        pd.Series([1.5, 2]),
+        pd.DataFrame(
+            {"score": [0.1, 0.2], "label": ["a", "b"], "when": pd.to_datetime(["2026-01-01", "2026-01-02"])}
+        ),
+        pd.DataFrame([[1, "a"], [2, "b"]]),
+        {"a": np.array([1, 2]), "b": np.array(["x", "y"])},
+        ["yes", "no"],
+        [{"a": "x", "b": [1, 2]}, {"a": "y", "b": []}],
+        [[0.1, 0.2], [0.3]],
+        {"answer": "yes", "sources": ["a", "b"]},
+        "yes",
+        np.array([True, False]),
+    ]
+    for answer in answers:
+        with warnings.catch_warnings(action="ignore"):
+            logged = infer_signature(None, answer)
+        signature = read(json.dumps({"signature": logged.to_dict()}).encode()).signature
+        predictions = json.loads(json.dumps(_get_jsonable_obj(answer), cls=NumpyEncoder))
+        assert signature is not None
+        assert signature.outputs
+        assert misfit(predictions, signature.outputs) is None, (predictions, signature.outputs)
+
+
+# --- In time, and equal to what it was -------------------------------------------------------------
+
+
+def test_a_right_answer_that_comes_too_late_is_a_failure_with_the_figures() -> None:
+    slow = model([0, 1])
+
+    def answer(*request: Any) -> Reply:
+        threading.Event().wait(0.2 if request[1] == "/invocations" else 0)
+        return slow(*request)
+
+    with serving(answer) as url:
+        late = HttpProber().probe(PredictionCheck(url, latency=timedelta(milliseconds=100)), EXPECTED, NOW)
+        good = HttpProber().probe(PredictionCheck(url, latency=timedelta(seconds=5)), EXPECTED, NOW)
+    assert late.outcome is Outcome.FAILED
+    assert re.search(r"the answer took [23]\d\d ms, the bound is 100 ms", late.because)
+    assert good.outcome is Outcome.SUCCEEDED
+
+
+def same(predictions: Any, answer: Any, tolerance: float = 0.0) -> Verdict:
+    """What the prober says when the model once answered `answer`."""
+    expected = Expected("fraud-detector", "7", example=EXAMPLE, answer=answer)
+    with serving(model(predictions)) as url:
+        return HttpProber().probe(PredictionCheck(url, tolerance=tolerance), expected, NOW)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "answer", "tolerance"),
+    [
+        ([0.5, 1], [0.5, 1.0], 0.0),
+        ([0.5, 1], {"predictions": [0.5, 1]}, 0.0),
+        ([100.9, 1], [100, 1], 0.01),
+        ([{"a": ["x", True, 0.1000001]}, {}], [{"a": ["x", True, 0.1]}, {}], 1e-5),
+    ],
+)
+def test_the_answer_of_build_time_within_the_tolerance_is_proof(
+    predictions: Any, answer: Any, tolerance: float
+) -> None:
+    assert same(predictions, answer, tolerance).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("predictions", "answer", "tolerance", "why"),
+    [
+        ([0.5, 1], [0.5, 1.1], 0.01, "predictions[1] is 1 instead of 1.1"),
+        ([0, 1], [0.1, 1], 0.5, "predictions[0] is 0 instead of 0.1"),
+        ([0.5, 1], [0.5000001, 1], 0.0, "predictions[0] is 0.5 instead of 0.5000001"),
+        ([1, 1], [True, 1], 0.5, "predictions[0] is 1 instead of true"),
+        (["a", "b"], ["a", "c"], 1.0, "predictions[1] is 'b' instead of 'c'"),
+        ([{"a": 1}, {}], [{"a": 1}, {"b": 1}], 1.0, "predictions[1].b is missing"),
+        ([{"a": 1}, {"b": 1}], [{"a": 1}, {}], 1.0, "predictions[1].b is new"),
+        ([1, 2], [1], 1.0, "predictions has 2 items instead of 1"),
+        ([10**400, 2], [1.5, 2], 0.5, "a very large number instead of 1.5"),
+    ],
+)
+def test_another_answer_than_at_build_time_is_a_failure(
+    predictions: Any, answer: Any, tolerance: float, why: str
+) -> None:
+    verdict = same(predictions, answer, tolerance)
+    assert verdict.outcome is Outcome.FAILED
+    assert why in verdict.because
+
+
+def test_without_an_answer_on_record_there_is_nothing_to_compare_and_the_sentence_says_how_to_record_it() -> (
+    None
+):
+    verdict = same([0, 1], None)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "CI must record the answer" in verdict.because
+    assert "`gitops-bot.answer`" in verdict.because
+
+
+def test_a_wrong_answer_fails_even_where_there_is_nothing_to_compare_it_with() -> None:
+    assert same([0], None).outcome is Outcome.FAILED
 
 
 def test_a_hostile_answer_stays_short_and_on_one_line() -> None:

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import requests
 
+from bot.adapters.http_probe.address import filled
 from bot.adapters.http_probe.asking import (
+    Answer,
     Asking,
     NoAnswer,
     json_of,
@@ -14,33 +17,38 @@ from bot.adapters.http_probe.asking import (
     nothing_from_netrc,
     text_of,
 )
+from bot.adapters.http_probe.judging import lacking
 from bot.adapters.http_probe.predictions import wrong
-from bot.core.model import Check, HttpCheck, PredictionCheck
+from bot.core.model import HttpCheck, PredictionCheck, Probe
+from bot.core.names import ANSWER_TAG
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Expected
 
 __all__ = ["HttpProber"]
 
 _SENT_LIMIT = 4 << 20
+_TOO_MUCH = "more than is read here, so nothing can be said about it"
 # What a gateway, or a server that is not ready, says while a rollout switches over: no answer of the model's.
 _NOT_NOW = frozenset({429, 502, 503, 504})
 
 
 class HttpProber:
-    """Fills the port `Prober`. TLS is verified, redirects to another host are refused, bodies end at 64 KiB."""
+    """Fills the port `Prober`. TLS is verified, redirects to another host are refused, bodies are bounded."""
 
     def __init__(self, *, verify_tls: bool | str = True) -> None:
         """`verify_tls` may be the path of a file of authorities to trust."""
         self._verify = verify_tls
 
-    def probe(self, check: Check, expected: Expected, now: datetime) -> Verdict:
+    def probe(self, check: Probe, expected: Expected, now: datetime) -> Verdict:
         """One attempt. FAILED only on a wrong answer; PENDING while nobody, or another version, answers.
 
-        INCONCLUSIVE when nothing can be said: no way there, or a server that does not tell which version it is.
+        INCONCLUSIVE when nothing can be said: no way there, an answer too large to read, a server that does not tell
+        which version it is, or nothing on record to compare its answer with.
         """
+        check = replace(check, url=filled(check.url, expected.placeholders))
         with requests.Session() as session:
             session.auth = nothing_from_netrc
-            asking = Asking(session, self._verify, now)
+            asking = Asking(session, self._verify, now, check.interval)
             if isinstance(check, HttpCheck):
                 return _reachable(asking, check)
             return _predicts(asking, check, expected)
@@ -53,11 +61,19 @@ def _reachable(asking: Asking, check: HttpCheck) -> Verdict:
     except NoAnswer as problem:
         return asking.unanswered(asked, problem)
     said = f"{answer.status} {text_of(answer)}"
-    if answer.status == check.status:
+    if answer.status != check.status:
+        because = f"{asked} answers {answer.status} instead of {check.status}"
+        outcome = Outcome.PENDING if answer.status in _NOT_NOW else Outcome.FAILED
+        return asking.verdict(outcome, asked, said, because)
+    if check.json is None:
         return asking.verdict(Outcome.SUCCEEDED, asked, said, f"{asked} answers {answer.status}")
-    because = f"{asked} answers {answer.status} instead of {check.status}"
-    outcome = Outcome.PENDING if answer.status in _NOT_NOW else Outcome.FAILED
-    return asking.verdict(outcome, asked, said, because)
+    if not answer.whole:
+        return asking.verdict(Outcome.INCONCLUSIVE, asked, said, f"{asked} answers {_TOO_MUCH}")
+    fault = lacking(check.json, json_of(answer))
+    if fault is not None:
+        return asking.verdict(Outcome.FAILED, asked, said, f"{asked} answers wrongly: {line(fault, 200)}")
+    because = f"{asked} answers {answer.status} with the expected JSON"
+    return asking.verdict(Outcome.SUCCEEDED, asked, said, because)
 
 
 def _predicts(asking: Asking, check: PredictionCheck, expected: Expected) -> Verdict:
@@ -66,24 +82,44 @@ def _predicts(asking: Asking, check: PredictionCheck, expected: Expected) -> Ver
     if waiting is not None:
         return waiting
     asked = f"POST {check.url.rstrip('/')}/invocations"
-    if expected.example is None:
-        because = f"{_who(expected)} answers at {check.url}, but has no input example that could be sent"
-        return asking.verdict(Outcome.INCONCLUSIVE, asked, "not asked: no input example", because)
-    if len(json.dumps(expected.example)) > _SENT_LIMIT:
-        return asking.verdict(
-            Outcome.INCONCLUSIVE, asked, "not asked", f"the input example of {_who(expected)} is too large"
-        )
+    nothing = _nothing_to_send(check, expected)
+    if nothing is not None:
+        return asking.verdict(Outcome.INCONCLUSIVE, asked, "not asked", nothing)
     try:
         answer = asking("POST", asked.partition(" ")[2], check.timeout, expected.example)
     except NoAnswer as problem:
         return asking.unanswered(asked, problem)
-    said = f"{answer.status} {text_of(answer)}"
+    return _answered(asking, check, expected, answer)
+
+
+def _nothing_to_send(check: PredictionCheck, expected: Expected) -> str | None:
+    """Why the model is not asked, or None."""
+    if expected.example is None:
+        return f"{_who(expected)} answers at {check.url}, but has no input example that could be sent"
+    if len(json.dumps(expected.example)) > _SENT_LIMIT:
+        return f"the input example of {_who(expected)} is too large"
+    return None
+
+
+def _answered(asking: Asking, check: PredictionCheck, expected: Expected, answer: Answer) -> Verdict:
+    """What an answer of the right version proves. Only one that is right can lack something to compare with."""
+    asked = f"POST {check.url.rstrip('/')}/invocations"
+    took = f"{answer.took.total_seconds() * 1000:.0f} ms"
+    said = f"{answer.status} in {took}: {text_of(answer)}"
     if answer.status in _NOT_NOW:
         return asking.verdict(Outcome.PENDING, asked, said, f"{asked} answers {answer.status}: not ready")
-    problem_with_it = wrong(answer, expected)
-    if problem_with_it is not None:
-        because = f"{_who(expected)} at {check.url} does not predict: {problem_with_it}"
+    if answer.status == 200 and not answer.whole:
+        return asking.verdict(Outcome.INCONCLUSIVE, asked, said, f"{asked} answers {_TOO_MUCH}")
+    problem = wrong(answer, expected, check)
+    if problem is not None:
+        because = f"{_who(expected)} at {check.url} does not predict as it should: {problem}"
         return asking.verdict(Outcome.FAILED, asked, said, because)
+    if check.tolerance is not None and expected.answer is None:
+        because = (
+            f"{_who(expected)} predicts at {check.url}, but there is nothing to compare it with: CI must record the"
+            f" answer to the input example, as JSON, in the model version's tag `{ANSWER_TAG}`"
+        )
+        return asking.verdict(Outcome.INCONCLUSIVE, asked, said, because)
     because = f"{_who(expected)} answers its own input example at {check.url}"
     return asking.verdict(Outcome.SUCCEEDED, asked, said, because)
 

@@ -13,18 +13,19 @@ import urllib3.exceptions
 
 from bot.core.verdict import Evidence, Outcome, Verdict
 
-_BODY_LIMIT = 64 << 10
+_PAGE_LIMIT = 64 << 10
+_ANSWER_LIMIT = 4 << 20
 _REDIRECTS = 3
-_AGAIN = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `whole` is false when there was more than 64 KiB of it."""
+    """What came back, and how long it took. `whole` is false when there was more of it than is read."""
 
     status: int
     body: bytes
     whole: bool
+    took: timedelta
 
 
 class NoAnswer(Exception):
@@ -47,12 +48,17 @@ class Asking:
     session: requests.Session
     verify: bool | str
     now: datetime
+    again: timedelta
 
     def __call__(
         self, method: str, url: str, timeout: timedelta, document: Mapping[str, Any] | None = None
     ) -> Answer:
-        """The answer after at most three redirects on the same host, or NoAnswer."""
-        place, seconds = url, timeout.total_seconds()
+        """The answer after at most three redirects on the same host, or NoAnswer.
+
+        Of a page 64 KiB are read, of the answer to a document 4 MiB, as an input example may have many rows.
+        """
+        place, seconds, started = url, timeout.total_seconds(), time.monotonic()
+        limit = _PAGE_LIMIT if document is None else _ANSWER_LIMIT
         body = None if document is None else json.dumps(document).encode()
         headers = {"Accept": "application/json, */*", "Accept-Encoding": "identity"}
         headers |= {"Content-Type": "application/json"} if body else {}
@@ -64,7 +70,9 @@ class Asking:
                     method, place, data=body, headers=headers, allow_redirects=False, **options
                 ) as response:
                     if not response.is_redirect:
-                        return Answer(response.status_code, *_bounded(response, seconds))
+                        content, whole = _bounded(response, seconds, limit)
+                        took = timedelta(seconds=time.monotonic() - started)
+                        return Answer(response.status_code, content, whole, took)
                     place = _same_host(place, response.headers.get("Location", ""))
             except requests.exceptions.SSLError:
                 raise NoAnswer("its certificate is not trusted") from None
@@ -84,7 +92,7 @@ class Asking:
     def verdict(self, outcome: Outcome, asked: str, answer: str, because: str) -> Verdict:
         """A verdict with the one thing that was asked as its evidence."""
         seen = Evidence("probe", line(asked, 300), self.now, line(answer, 500), outcome)
-        again = _AGAIN if outcome in (Outcome.PENDING, Outcome.INCONCLUSIVE) else None
+        again = self.again if outcome in (Outcome.PENDING, Outcome.INCONCLUSIVE) else None
         return Verdict(outcome, line(because, 400), (seen,), again=again)
 
 
@@ -114,13 +122,13 @@ def _nobody(error: requests.exceptions.ConnectionError) -> NoAnswer:
     return NoAnswer("nobody answers there", Outcome.PENDING)
 
 
-def _bounded(response: requests.Response, seconds: float) -> tuple[bytes, bool]:
-    """At most 64 KiB, and whether that was all. A server that sends byte by byte gets no more time than others."""
+def _bounded(response: requests.Response, seconds: float, limit: int) -> tuple[bytes, bool]:
+    """At most `limit` bytes, and whether that was all. A server that sends byte by byte gets no more time than others."""
     body, started = bytearray(), time.monotonic()
     while chunk := response.raw.read1(1 << 14, decode_content=True):
         body += chunk
-        if len(body) > _BODY_LIMIT:
-            return bytes(body[:_BODY_LIMIT]), False
+        if len(body) > limit:
+            return bytes(body[:limit]), False
         if time.monotonic() - started > seconds:
             raise NoAnswer(f"no whole answer within {seconds:g} s")
     return bytes(body), True
