@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.adapters.argocd.judge import judge as judge_argocd
+from bot.adapters.flux.judge import judge as judge_flux
 from bot.adapters.workload.judge import judge as judge_workload
 from bot.core.model import Workload, WorkloadKind
 from bot.core.verdict import Claim
@@ -16,13 +17,20 @@ def judge(product: str, objects: Sequence[Mapping[str, Any]], claim: Mapping[str
         kind, _, workload = claim["object"].partition("/")
         asked = Workload(WorkloadKind(kind.lower()), workload, claim["namespace"])
         return judge_workload(asked, objects, claim_of(claim), now).outcome.value
-    if product != "argocd":
+    judges = {"argocd": judge_argocd, "flux": judge_flux}
+    if product not in judges:
         return "inconclusive"
-    kind, _, name = claim["object"].partition("/")
-    documents = [
-        item for item in objects if item.get("kind") != kind or item.get("metadata", {}).get("name") == name
+    return judges[product](_named(objects, claim), claim_of(claim), now).outcome.value
+
+
+def _named(objects: Sequence[Mapping[str, Any]], claim: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Of the kinds that the claim names (a HelmRelease is applied via a Kustomization) only the objects that it names."""
+    named = dict(claim[key].split("/", 1) for key in ("object", "via") if key in claim)
+    return [
+        item
+        for item in objects
+        if item.get("metadata", {}).get("name") == named.get(item.get("kind", ""), item["metadata"]["name"])
     ]
-    return judge_argocd(documents, claim_of(claim), now).outcome.value
 
 
 def claim_of(recorded: Mapping[str, Any]) -> Claim:
@@ -37,5 +45,9 @@ def claim_of(recorded: Mapping[str, Any]) -> Claim:
         contains=tuple(recorded.get("contains", ())),
         later=tuple(recorded.get("later", ())),
         repository_url=recorded.get("repo"),
-        deployment=(recorded.get("deployment") or {}).get("name"),
+        deployment=_name(recorded.get("deployment")),
     )
+
+
+def _name(deployment: Mapping[str, Any] | str | None) -> str | None:
+    return deployment["name"] if isinstance(deployment, Mapping) else deployment

@@ -9,7 +9,7 @@ import pytest
 from tests.recordings.adapter import judge
 from tests.recordings.reader import changes, expectations, objects_at
 
-PRODUCTS = ("argocd", "flux")
+PRODUCTS = ("argocd", "flux", "kubernetes")
 RECORDED = [(product, expectation) for product in PRODUCTS for expectation in expectations(product)]
 
 
@@ -36,7 +36,7 @@ def test_every_answer_about_a_recorded_rollout_is_right(product: str, expectatio
     assert not wrong, f"{expectation['because']} First: {wrong[0]}"
 
 
-@pytest.mark.parametrize(("product", "at_least"), [("argocd", 60), ("flux", 80)])
+@pytest.mark.parametrize(("product", "at_least"), [("argocd", 60), ("flux", 80), ("kubernetes", 20)])
 def test_there_are_recordings_of_every_outcome(product: str, at_least: int) -> None:
     recorded = expectations(product)
     allowed = {word for item in recorded for span in item["verdicts"] for word in span["allowed"]}
