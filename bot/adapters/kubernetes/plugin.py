@@ -1,0 +1,125 @@
+"""Credentials from a program, as a kubeconfig's `exec` names it: what the cloud providers' kubeconfigs use.
+
+lightkube's own knows neither `client.authentication.k8s.io/v1` nor KUBERNETES_EXEC_INFO, which some plugins demand, and
+waits for ever.
+"""
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from bot.adapters.kubernetes.answers import excerpt
+from bot.ports import Refused, Retryable
+
+_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+_PATIENCE = 30.0
+_EARLY = timedelta(seconds=30)
+
+
+def bearer(token: Any, whose: str) -> str:
+    """The value of the header. Raises `Refused` without the token when it cannot be one."""
+    if (
+        not isinstance(token, str)
+        or not token
+        or not token.isascii()
+        or not token.isprintable()
+        or " " in token
+    ):
+        raise Refused(f"{whose}: the token is empty or not one line of plain characters")
+    return f"Bearer {token}"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A program that prints an ExecCredential. Its output is never shown; of what it complains about, one line is."""
+
+    version: str
+    command: Sequence[str]
+    hint: str
+    environment: Mapping[str, str] = field(repr=False)
+
+    def run(self) -> tuple[str, datetime | None]:
+        """The value of the header, and when it expires. Raises `Refused`, or `Retryable` when it takes too long."""
+        name = excerpt(self.command[0], 120)
+        info = {"apiVersion": self.version, "kind": "ExecCredential", "spec": {"interactive": False}}
+        # A plugin finds its own login where the person's shell would: that is what kubectl gives it, too.
+        given = {**os.environ, **self.environment, "KUBERNETES_EXEC_INFO": json.dumps(info)}  # noqa: TID251
+        try:
+            done = subprocess.run(
+                list(self.command), env=given, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False,
+            )  # fmt: skip
+        except FileNotFoundError:
+            more = f": {excerpt(self.hint)}" if self.hint else ""
+            raise Refused(f"the kubeconfig's program {name} is not installed{more}") from None
+        except OSError as error:
+            raise Refused(f"the kubeconfig's program {name} cannot be started: {error.strerror}") from None
+        except subprocess.TimeoutExpired:
+            raise Retryable(f"the kubeconfig's program {name} has not ended after {_PATIENCE:g} s") from None
+        if done.returncode != 0:
+            said = excerpt(done.stderr.decode(errors="replace")) or "it says nothing"
+            raise Refused(f"the kubeconfig's program {name} ended with {done.returncode}: {said}")
+        return self._credential(done.stdout, name)
+
+    def _credential(self, output: bytes, name: str) -> tuple[str, datetime | None]:
+        try:
+            status = json.loads(output)["status"]
+            token, expires = status.get("token"), status.get("expirationTimestamp")
+            until = datetime.fromisoformat(expires).astimezone(UTC) if expires else None
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise Refused(f"the kubeconfig's program {name} did not print an ExecCredential") from None
+        return bearer(token, f"the kubeconfig's program {name}"), until
+
+
+def plugin(described: Mapping[str, Any], folder: Path) -> Plugin:
+    """The program that the `exec` of a kubeconfig in this folder describes. Raises `Refused` for what is not supported."""
+    version, command = described.get("apiVersion"), described.get("command")
+    if version not in _VERSIONS:
+        raise Refused(
+            f"`exec:` must have an apiVersion of {' or '.join(_VERSIONS)}, not {excerpt(str(version), 80)}"
+        )
+    if not isinstance(command, str) or not command:
+        raise Refused("`exec:` has no command")
+    arguments, variables = described.get("args") or [], described.get("env") or []
+    try:
+        environment = {str(item["name"]): str(item["value"]) for item in variables}
+        words = [str(item) for item in arguments]
+    except (TypeError, LookupError):
+        raise Refused("`exec:` has `args` or `env` in another form than Kubernetes documents") from None
+    # As kubectl does: a bare word is looked up in PATH, a relative path starts where the kubeconfig is.
+    program = str(folder / command) if "/" in command else command
+    return Plugin(version, (program, *words), str(described.get("installHint") or ""), environment)
+
+
+class PluginAuth(httpx2.Auth):
+    """Asks the program when there is no credential, when it has expired, and when the cluster no longer takes it."""
+
+    def __init__(self, program: Plugin) -> None:
+        """Nothing is run before the first question."""
+        self._program = program
+        self._lock = threading.Lock()
+        self._held: tuple[str, datetime | None] | None = None
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """The request with the credential, and once more with a new one after 401."""
+        used = self._header(None)
+        request.headers["Authorization"] = used
+        response = yield request
+        if response.status_code == 401:
+            request.headers["Authorization"] = self._header(used)
+            yield request
+
+    def _header(self, refused: str | None) -> str:
+        with self._lock:
+            held = self._held
+            stale = held is None or held[0] == refused
+            if held is None or stale or (held[1] is not None and datetime.now(UTC) >= held[1] - _EARLY):
+                self._held = held = self._program.run()
+            return held[0]
