@@ -5,25 +5,28 @@ or `Refused` (will not work until a person acts); a library's own exceptions sto
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bot.core.model import (
-    ArgoCD,
     Branch,
     Build,
     Catalogue,
-    Check,
+    Field,
     Image,
     ModelVersion,
     Pinned,
     PinValue,
+    Probe,
     Proof,
     Proposal,
+    Rollout,
     Selector,
     Target,
+    Watch,
     Workflow,
+    Workload,
 )
 from bot.core.verdict import Claim, Verdict
 
@@ -58,6 +61,10 @@ class Registry(Protocol):
 
     def tag(self, model: str, version: str, tags: Mapping[str, str]) -> None:
         """Set these tags on a model version; those that it has already are left alone."""
+        ...
+
+    def set_alias(self, model: str, version: str, alias: str) -> None:
+        """Let this version hold the alias."""
         ...
 
 
@@ -170,6 +177,14 @@ class Forge(Protocol):
         """Add and remove labels."""
         ...
 
+    def asked_to_release(self, number: int) -> str | None:
+        """Who asked in a comment, `/gitops-bot release`, with the right to write to the repo; None when nobody did."""
+        ...
+
+    def reverts_since(self, moment: datetime) -> int:
+        """How many reverts of the bot's were opened since then, whatever became of them."""
+        ...
+
     def proof(self, commit: str, target: str) -> Proof:
         """What is recorded about a target on a commit."""
         ...
@@ -180,32 +195,110 @@ class Forge(Protocol):
 
 
 class Cluster(Protocol):
-    """What applies the manifests repo, and can say how far it is."""
+    """What applies the manifests repo and runs what it says, and can say how far it is."""
 
-    def look(self, rollout: ArgoCD, claim: Claim, now: datetime) -> Verdict:
+    def look(self, rollout: Rollout | Workload, claim: Claim, now: datetime) -> Verdict:
         """Judge the claim from one reading. Out of reach is an INCONCLUSIVE verdict, not an exception."""
         ...
 
-    def ask_to_sync(self, rollout: ArgoCD) -> None:
+    def ask_to_sync(self, rollout: Rollout) -> None:
         """Have it look at the repo now."""
+        ...
+
+    def terminate(self, rollout: Rollout) -> None:
+        """End the operation that blocks a newer commit; none is running is done already."""
+        ...
+
+    def advice(self, rollout: Rollout | Workload) -> Sequence[str]:
+        """What about its settings keeps verdicts from being right or quick, with the cure: for `doctor`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of Kubernetes object as its API names it: `apps/v1`, `deployments`."""
+
+    version: str
+    plural: str
+
+
+class Objects(Protocol):
+    """A Kubernetes cluster's objects, for the adapters that judge them; `wiring` hands it to them.
+
+    Every method may raise `Retryable` (no answer, 429, 5xx) or `Refused` (not allowed, with the right that is missing).
+    """
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """One object, or None where there is none."""
+        ...
+
+    def list(
+        self, resource: Resource, namespace: str, *, labels: str = "", fields: str = "", limit: int = 100
+    ) -> Sequence[Mapping[str, Any]]:
+        """Objects by label and field selector, at most `limit`, in the API's order."""
+        ...
+
+    def log(self, namespace: str, pod: str, container: str, *, previous: bool, lines: int) -> str:
+        """The last lines of a container's log, at most 16 KiB; empty where there is none."""
+        ...
+
+    def annotate(self, resource: Resource, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+        """Set annotations by a merge patch."""
+        ...
+
+    def patch(self, resource: Resource, namespace: str, name: str, document: Mapping[str, Any]) -> None:
+        """A merge patch."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Whom a probe must find: this model version; `example` is a body for /invocations, `outputs` its logged shape."""
+    """Whom a probe must find: this model version; `example` is a body for /invocations, `outputs` its logged signature.
+
+    `answer` is what the model answered to the example when its image was built, where that is known. `placeholders`
+    are the values for the holes in a URL.
+    """
 
     model: str
     version: str
     example: Mapping[str, Any] | None = None
-    outputs: tuple[str, ...] | None = None
+    outputs: tuple[Field, ...] | None = None
+    answer: Any = None
+    placeholders: Mapping[str, str] = field(default_factory=dict)
 
 
 class Prober(Protocol):
     """Asks the served model itself."""
 
-    def probe(self, check: Check, expected: Expected, now: datetime) -> Verdict:
+    def probe(self, check: Probe, expected: Expected, now: datetime) -> Verdict:
         """One attempt of one check. FAILED only on an answer that came and is wrong."""
+        ...
+
+
+class Monitoring(Protocol):
+    """What watches the served model: Prometheus."""
+
+    def watch(self, check: Watch, merged_at: datetime, since: datetime, now: datetime) -> Verdict:
+        """Judge one check; `since` is when the rollout was first seen done. Out of reach is INCONCLUSIVE."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that people must hear of now. `id` is the same when it is told again."""
+
+    id: str
+    target: str
+    title: str
+    text: str
+    url: str | None = None
+
+
+class Notifier(Protocol):
+    """How people hear of an incident, beyond the forge."""
+
+    def tell(self, notice: Notice) -> None:
+        """Tell everybody who is configured, at least once."""
         ...
 
 
@@ -343,6 +436,9 @@ class World:
     forge: Forge
     cluster: Cluster
     prober: Prober
+    monitoring: Monitoring
+    notifier: Notifier
     journal: Journal
     clock: Callable[[], datetime]
     page: Callable[[str], str | None]  # the bot's own page about a target, for links in pull requests
+    reverts_per_hour: int = 5  # over all targets; what is more waits for a person

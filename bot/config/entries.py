@@ -15,18 +15,17 @@ from bot.config.fields import (
     RepoPath,
     Section,
     TargetName,
-    Url,
     exactly_one,
     one_of_schema,
     text_like,
     wrong,
 )
+from bot.config.verifying import RolloutEntry, VerifyEntry
 from bot.core.names import PREFIX
 
 _MODEL = re.compile(r"(?=.*\S)(?!\.{1,2}\Z)[^/:\x00-\x1f\x7f]{1,256}\Z")
 _ALIAS = re.compile(r"(?!(?i:latest)\Z)(?!(?i:v)\d+\Z)[\w-]{1,255}\Z")
 _TAG = re.compile(rf"(?!{PREFIX}\.)[^=\x00-\x1f\x7f]{{1,250}}=[^\x00-\x1f\x7f]{{1,5000}}\Z")
-_KUBERNETES_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\Z")
 _CONTAINER = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 _WORKFLOW = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,200}\.ya?ml\Z")
 _REVIEWER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})(?:/[a-z0-9_][a-z0-9_.-]{0,99})?\Z")
@@ -65,9 +64,6 @@ TagPair = Annotated[
         "a tag to wait for",
         f"Write key and value: `deploy=production`; tags that begin with `{PREFIX}.` are the bot's own.",
     ),
-]
-KubernetesName = Annotated[
-    str, text_like(_KUBERNETES_NAME, "a name in Kubernetes", "Lower-case letters, digits, `-` and `.`.")
 ]
 ContainerName = Annotated[
     str, text_like(_CONTAINER, "a container's name", "Lower-case letters, digits and `-`.")
@@ -217,61 +213,6 @@ class PinEntry(Section):
         return self
 
 
-class RolloutEntry(Section):
-    """What applies the manifests repo and can say how far it is."""
-
-    argocd: KubernetesName = Field(
-        description="The Argo CD Application that applies this target.",
-        examples=["fraud-detector-production"],
-    )
-    project: KubernetesName | None = Field(
-        default=None, description="Its project, where the token needs it.", examples=["ml"]
-    )
-    namespace: KubernetesName | None = Field(
-        default=None,
-        description="Its namespace, for Applications outside Argo CD's own.",
-        examples=["argocd"],
-    )
-
-
-class VerifyEntry(Section):
-    """One proof that the release serves: exactly one kind."""
-
-    model_config = ConfigDict(json_schema_extra=one_of_schema("http", "prediction"))
-
-    http: Url | None = Field(
-        default=None, description="A URL to GET.", examples=["https://fraud.acme.dev/health"]
-    )
-    prediction: Url | None = Field(
-        default=None,
-        description="The model server: the model's own input example is sent to `/invocations` there.",
-        examples=["https://fraud.acme.dev"],
-    )
-    status: int | None = Field(
-        default=None, ge=100, le=599, description="Only with `http`: the good status (200).", examples=[200]
-    )
-    attempts: int | None = Field(
-        default=None,
-        ge=1,
-        le=1000,
-        description="Only with `http`: tries before it counts as failed (30).",
-        examples=[30],
-    )
-    timeout: Duration | None = Field(
-        default=None, description="How long one try may take (5s; a prediction 10s).", examples=["5s"]
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        exactly_one(self, "http", "prediction")
-        for key in ("status", "attempts"):
-            if self.prediction is not None and getattr(self, key) is not None:
-                wrong(f"{key} belongs to `http:` checks", f"Take `{key}` out.")
-        if self.timeout is not None and not timedelta(0) < self.timeout <= timedelta(minutes=5):
-            wrong("timeout is not between 1s and 5m", "Write it like `timeout: 5s`.")
-        return self
-
-
 class AfterEntry(Section):
     """The earlier environment that must serve the same version first."""
 
@@ -334,6 +275,16 @@ class Defaults(Section):
         default=None,
         description="How long a rollout may take before it counts as failed (15m).",
         examples=["15m"],
+    )
+    bake: Duration | None = Field(
+        default=None,
+        description="How long everything must stay good before the release is live (0s).",
+        examples=["30m"],
+    )
+    move_alias_back: bool | None = Field(
+        default=None,
+        description="True: after a merged revert the alias goes back to the version that serves again.",
+        examples=["true"],
     )
     reviewers: tuple[Reviewer, ...] | None = Field(
         default=None,

@@ -2,35 +2,44 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from bot.config import document
 from bot.config.document import Node
-from bot.config.entries import PinEntry, PromotionsFile, TargetEntry, VerifyEntry, When
+from bot.config.entries import PinEntry, PromotionsFile, TargetEntry, When
 from bot.config.faults import Fault, Faults, key_path
 from bot.config.relations import Between, relations
 from bot.config.validation import validate
+from bot.config.verifying import RolloutEntry, VerifyEntry
 from bot.core.model import (
     After,
+    AlertsCheck,
     Alias,
     ArgoCD,
     Catalogue,
     Check,
     ContainerPin,
     FilePin,
+    Flux,
     HttpCheck,
     KustomizePin,
     MarkerPin,
     MergePolicy,
     Pin,
     PredictionCheck,
+    PrometheusCheck,
     RevertPolicy,
+    Rollout,
     Selector,
     Stage,
     Tag,
     Target,
+    Through,
     Workflow,
+    Workload,
+    WorkloadKind,
 )
 
 FILE = "promotions.yaml"
@@ -101,10 +110,11 @@ def _target(entry: TargetEntry) -> Target:
         image=entry.image,
         pins=tuple(_pin(pin) for pin in entry.pins),
         build=Workflow(build.github, build.workflow, build.ref) if build else None,
-        rollout=ArgoCD(rollout.argocd, rollout.project, rollout.namespace) if rollout else None,
+        rollout=_rollout(rollout) if rollout else None,
         verify=tuple(_check(check) for check in entry.verify or ()),
         after=After(after.target, after.soak) if after else None,
         reviewers=entry.reviewers or (),
+        move_alias_back=bool(entry.move_alias_back),
         paused=bool(entry.paused),
     )
     given: dict[str, Any] = {
@@ -112,6 +122,7 @@ def _target(entry: TargetEntry) -> Target:
         "revert": entry.revert and RevertPolicy(entry.revert),
         "settle": entry.settle,
         "deadline": entry.deadline,
+        "bake": entry.bake,
     }
     # What is left out has its default in the core, and nowhere else.
     return replace(target, **{key: value for key, value in given.items() if value is not None})
@@ -135,12 +146,39 @@ def _pin(pin: PinEntry) -> Pin:
     return FilePin(str(pin.file), pin.path, pin.document, pin.text, pin.every)
 
 
-def _check(check: VerifyEntry) -> Check:
-    given = {
-        key: value for key in ("status", "attempts", "timeout") if (value := getattr(check, key)) is not None
-    }
-    return (
-        HttpCheck(check.http, **given)
-        if check.http is not None
-        else PredictionCheck(str(check.prediction), **given)
+def _rollout(entry: RolloutEntry) -> Rollout:
+    through = Through(entry.through) if entry.through is not None else None
+    if entry.argocd is not None:
+        return ArgoCD(
+            entry.argocd, entry.project, entry.namespace, through or Through.API, terminate=entry.terminate
+        )
+    return Flux(
+        str(entry.flux),
+        entry.namespace or "flux-system",
+        entry.helm_release,
+        entry.helm_namespace,
+        through or Through.KUBERNETES,
     )
+
+
+def _check(check: VerifyEntry) -> Check:
+    def given(*keys: str) -> dict[str, Any]:
+        # What is left out has its default in the core, and nowhere else.
+        return {key: value for key in keys if (value := getattr(check, key)) is not None}
+
+    if check.http is not None:
+        return HttpCheck(check.http, **given("status", "attempts", "timeout", "interval"), json=check.json_)
+    if check.prediction is not None:
+        latency = timedelta(milliseconds=check.latency_ms) if check.latency_ms is not None else None
+        return PredictionCheck(
+            check.prediction, **given("attempts", "timeout", "interval", "tolerance"), latency=latency
+        )
+    if check.prometheus is not None:
+        bounds = given("below", "above", "window", "points", "failures", "samples", "at_least")
+        if "points" in bounds and "failures" not in bounds:
+            bounds["failures"] = bounds["points"] // 2 + 1
+        return PrometheusCheck(check.prometheus, **bounds)
+    if check.alerts is not None:
+        return AlertsCheck(check.alerts)
+    kind, _, name = str(check.workload).partition("/")
+    return Workload(WorkloadKind(kind), name, str(check.namespace))

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from bot.config.fields import GitHubRepository, GitRef, RepositoryUrl, Section, Url, is_loopback, wrong
-from bot.config.secret import Secret
+from bot.config.secret import LocalPath, Secret
 
 
 class MLflow(Section):
@@ -102,6 +102,44 @@ class ArgoCDAccess(Section):
         return self
 
 
+class KubernetesAccess(Section):
+    """The Kubernetes API, for workloads, for Flux, and for Argo CD without its own API."""
+
+    kubeconfig: LocalPath | None = Field(
+        default=None,
+        description="A kubeconfig file; without it the bot's own service account in the cluster.",
+        examples=["/etc/gitops-bot/kubeconfig"],
+    )
+    context: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        description="Which of its contexts; by default its current one.",
+        examples=["production"],
+    )
+
+
+class FluxAccess(Section):
+    """What only Flux needs."""
+
+    receiver: Secret | None = Field(
+        default=None,
+        description="The URL of a Receiver, so that Flux fetches at once; its path is the secret.",
+        examples=["{env: FLUX_RECEIVER_URL}"],
+    )
+
+
+class PrometheusAccess(Section):
+    """The Prometheus that watches the models."""
+
+    url: Url = Field(description="Its address.", examples=["http://prometheus.monitoring.svc:9090"])
+    token: Secret | None = Field(
+        default=None,
+        description="A bearer token, where it asks for one.",
+        examples=["{env: PROMETHEUS_TOKEN}"],
+    )
+
+
 class RegistryAccess(Section):
     """How to read from one image registry."""
 
@@ -138,6 +176,22 @@ class WebhookSecrets(Section):
         examples=["[{env: GITHUB_WEBHOOK_SECRET}]"],
     )
 
+    argocd: tuple[Secret, ...] = Field(
+        default=(),
+        description="The bearer tokens of Argo CD's notifications; without one they are refused.",
+        examples=["[{env: ARGOCD_WEBHOOK_TOKEN}]"],
+    )
+    flux: tuple[Secret, ...] = Field(
+        default=(),
+        description="Of Flux's `generic-hmac` events; without one they are refused.",
+        examples=["[{env: FLUX_WEBHOOK_SECRET}]"],
+    )
+    alertmanager: tuple[Secret, ...] = Field(
+        default=(),
+        description="The bearer tokens of Alertmanager's calls; without one they are refused.",
+        examples=["[{env: ALERTMANAGER_WEBHOOK_TOKEN}]"],
+    )
+
 
 class Server(Section):
     """Where the bot listens for webhooks and serves its pages."""
@@ -154,6 +208,23 @@ class Server(Section):
         default=None,
         description="How people reach it, for links in pull requests.",
         examples=["https://gitops-bot.acme.dev"],
+    )
+    operator: Secret | None = Field(
+        default=None,
+        description="The password for buttons on the pages; without it the pages only show.",
+        examples=["{env: GITOPS_BOT_OPERATOR_PASSWORD}"],
+    )
+
+
+class Reverts(Section):
+    """The storm guard."""
+
+    per_hour: int = Field(
+        default=5,
+        ge=0,
+        le=1000,
+        description="Over all targets; what is more is opened, but waits for a person to merge it, who is told.",
+        examples=[5],
     )
 
 

@@ -14,11 +14,15 @@ from bot.config.fields import Duration, Section, check_host, is_loopback, wrong
 from bot.config.secret import LocalPath, Secret
 from bot.config.sections import (
     ArgoCDAccess,
+    FluxAccess,
     ForgeAccess,
+    KubernetesAccess,
     Log,
     ManifestsRepository,
     MLflow,
+    PrometheusAccess,
     RegistryAccess,
+    Reverts,
     Server,
     WebhookSecrets,
 )
@@ -60,6 +64,31 @@ class Settings(Section):
         default=None,
         description="The Argo CD server, for targets with `rollout: {argocd: …}`.",
         examples=["{url: https://argocd.acme.dev, token: {env: ARGOCD_TOKEN}}"],
+    )
+    kubernetes: KubernetesAccess | None = Field(
+        default=None,
+        description="The Kubernetes API, for `workload:` checks, `rollout: {flux: …}` and `through: kubernetes`.",
+        examples=["{}"],
+    )
+    flux: FluxAccess = Field(
+        default=FluxAccess(),
+        description="What only Flux needs.",
+        examples=["{receiver: {env: FLUX_RECEIVER_URL}}"],
+    )
+    prometheus: PrometheusAccess | None = Field(
+        default=None,
+        description="Prometheus, for `prometheus:` and `alerts:` checks.",
+        examples=["{url: http://prometheus.monitoring.svc:9090}"],
+    )
+    notify: tuple[Secret, ...] = Field(
+        default=(),
+        description="Who is told when a person must look: URLs, as the README lists them.",
+        examples=["[{env: SLACK_URL}]"],
+    )
+    reverts: Reverts = Field(
+        default=Reverts(),
+        description="How many reverts the bot merges by itself.",
+        examples=["{per_hour: 5}"],
     )
     registries: Annotated[
         dict[Annotated[str, AfterValidator(check_host)], RegistryAccess], AfterValidator(_plain_only_here)

@@ -27,6 +27,13 @@ class AskToSync:
 
 
 @dataclass(frozen=True, slots=True)
+class Terminate:
+    """End the cluster's operation that keeps this commit from being applied."""
+
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartBuild:
     """Have CI build and push the image of this version."""
 
@@ -49,6 +56,14 @@ class RenewProposal:
     branch: Branch
     wanted: ModelVersion
     image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class NoteBaseline:
+    """Put on record, on an open proposal, whether what it replaces serves: it must not be blamed for old troubles."""
+
+    proposal: Proposal
+    baseline: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +105,42 @@ class OpenRevert:
     pinned: Pinned
     to: PinValue
     verdict: Verdict
+    automatic: bool = True  # false: a person must merge it, and is told
+
+
+@dataclass(frozen=True, slots=True)
+class MoveAliasBack:
+    """Let the version that is pinned again hold the alias, which still names the one that was taken back."""
+
+    failed: str
+    version: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Lift the hold that a proposal caused, as a person asked in a comment."""
+
+    proposal: Proposal
+    asked_by: str
 
 
 Action = (
     Rest
     | Wait
     | AskToSync
+    | Terminate
     | StartBuild
     | OpenProposal
     | RenewProposal
+    | NoteBaseline
     | Merge
     | Close
     | MarkLive
     | MarkFailed
     | OpenRevert
+    | MoveAliasBack
+    | Release
 )
 
 

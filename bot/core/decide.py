@@ -7,10 +7,22 @@ carry no running times, so that the same situation says the same on every look.
 from collections.abc import Callable
 from datetime import timedelta
 
-from bot.core.actions import Close, Decision, OpenProposal, RenewProposal, Rest, StartBuild, Wait
-from bot.core.holds import agrees, hold, same
+from bot.core.actions import (
+    Close,
+    Decision,
+    MoveAliasBack,
+    NoteBaseline,
+    OpenProposal,
+    Release,
+    RenewProposal,
+    Rest,
+    StartBuild,
+    Wait,
+)
+from bot.core.holds import agrees, hold, same, who
 from bot.core.markdown import plain
 from bot.core.model import (
+    Alias,
     Branch,
     BuildState,
     Image,
@@ -23,8 +35,9 @@ from bot.core.model import (
     Proposal,
     Snapshot,
 )
-from bot.core.names import LABEL, VERSION
+from bot.core.names import LABEL, LABEL_BROKEN, VERSION
 from bot.core.proving import LATER, SOON, judged, merge, unproven
+from bot.core.verdict import Outcome
 
 BUILD = timedelta(seconds=20)
 READ_AFTER_PUSH = timedelta(minutes=2)
@@ -100,11 +113,36 @@ def _superseded(look: Snapshot) -> Decision | None:
 
 
 def _held(look: Snapshot) -> Decision | None:
-    reason = hold(look)
-    if reason is None:
+    reason, last = hold(look), look.last
+    if reason is None or last is None:
         return None
+    if look.asked_to_release is not None:
+        asked = who(look.asked_to_release)
+        return Decision(
+            Release(last, look.asked_to_release),
+            f"{asked} asked for it: version {_wanted(look).version} may be proposed again",
+        )
+    moved = _alias_back(look)
+    if moved is not None:
+        return moved
     how = f"`gitops-bot release {look.target.name}` lets it be proposed again"
     return Decision(Wait(), f"version {_wanted(look).version} is held: {reason}; {how}")
+
+
+def _alias_back(look: Snapshot) -> Decision | None:
+    """The alias follows the pins back, where the policy says so, once the version before serves again."""
+    when, revert, back = look.target.when, look.brought_by, look.pinned_version
+    if not look.target.move_alias_back or not isinstance(when, Alias) or back is None:
+        return None
+    if revert is None or revert.kind is not Kind.REVERT or look.proof.state is not ProofState.LIVE:
+        return None
+    failed = _wanted(look).version
+    if revert.version != failed:
+        return None
+    return Decision(
+        MoveAliasBack(failed, back, when.name),
+        f"version {failed} was taken back with #{revert.number} and version {back} serves again: the alias goes back to it",
+    )
 
 
 # --- 7. Gates --------------------------------------------------------------------------------------
@@ -212,9 +250,29 @@ def _proposal(look: Snapshot) -> Decision:
         return Decision(
             RenewProposal(proposal, branch, wanted, image), f"{stale}: writing #{proposal.number} again"
         )
+    noted = _baseline(look, proposal)
+    if noted is not None:
+        return noted
     if look.target.merge is MergePolicy.REVIEW:
-        return Decision(Wait(), f"#{proposal.number} for {name} waits for a reviewer")
+        soon = look.baseline.again if look.baseline is not None else None
+        return Decision(Wait(soon), f"#{proposal.number} for {name} waits for a reviewer")
     return merge(proposal, branch, f"{name} may go in: merging #{proposal.number}")
+
+
+def _baseline(look: Snapshot, proposal: Proposal) -> Decision | None:
+    """Whether what is replaced serves is put on the proposal before its merge, and corrected as long as it is open."""
+    found = look.baseline
+    if found is None or found.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
+        return None
+    broken = found.outcome is Outcome.FAILED
+    if broken == (LABEL_BROKEN in proposal.labels):
+        return None
+    said = (
+        f"what #{proposal.number} replaces does not serve: {found.because}; that will not be blamed on the new version"
+        if broken
+        else f"what #{proposal.number} replaces serves again"
+    )
+    return Decision(NoteBaseline(proposal, found), said)
 
 
 def _stale(look: Snapshot, proposal: Proposal, branch: Branch, image: Image) -> str | None:

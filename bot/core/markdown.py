@@ -6,6 +6,7 @@ spans, only letters, digits and a few harmless marks stay.
 
 import re
 import unicodedata
+from datetime import timedelta
 
 _PLAIN = re.compile(r"[^\w .,:+=/()\-]")
 # `GH-12`, `owner/name` references need their marks; words that close issues need a `#`, which is not among the plain ones.
@@ -61,3 +62,11 @@ def link(label: str, url: str | None) -> str:
     if re.fullmatch(r"https?://[A-Za-z0-9.\-_~:/?#\[\]@!$&'*+,;=%]+", url):
         return f"[{label}](<{url}>)"
     return f"{label}: {code(url)}"
+
+
+def span(length: timedelta) -> str:
+    """`45 s`, `12 min`, `3 h`: as exact as a sleepy reader wants it."""
+    seconds = max(int(length.total_seconds()), 0)
+    if seconds < 120:
+        return f"{seconds} s" if seconds != 60 else "1 min"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from bot.core.verdict import Verdict
 
@@ -102,35 +103,124 @@ class MarkerPin:
 Pin = KustomizePin | ContainerPin | FilePin | MarkerPin
 
 
+class Through(StrEnum):
+    """Whom to ask about a rollout: the product's own API, the Kubernetes API, or the forge (commit statuses)."""
+
+    API = "api"
+    KUBERNETES = "kubernetes"
+    FORGE = "forge"
+
+
 @dataclass(frozen=True, slots=True)
 class ArgoCD:
-    """The Application that applies this target."""
+    """The Application that applies this target.
+
+    With `terminate` a retrying operation of a commit that was taken back is ended, so that it cannot block the revert.
+    """
 
     application: str
     project: str | None = None
     namespace: str | None = None
+    through: Through = Through.API
+    terminate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flux:
+    """The Kustomization that applies this target; with `helm_release` also the HelmRelease in it that deploys.
+
+    `through` is the Kubernetes API, or the forge, where Flux's notification-controller posts commit statuses.
+    """
+
+    kustomization: str
+    namespace: str = "flux-system"
+    helm_release: str | None = None
+    helm_namespace: str | None = None  # the Kustomization's when None
+    through: Through = Through.KUBERNETES
+
+
+Rollout = ArgoCD | Flux
+
+
+class WorkloadKind(StrEnum):
+    """What can run a release, by the kind in its manifest, in lower case."""
+
+    DEPLOYMENT = "deployment"
+    STATEFUL_SET = "statefulset"
+    DAEMON_SET = "daemonset"
+    ROLLOUT = "rollout"  # Argo Rollouts
+    CANARY = "canary"  # Flagger
+    INFERENCE_SERVICE = "inferenceservice"  # KServe
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """This workload runs the image, completely, and its new pods stay up: read from the Kubernetes API."""
+
+    kind: WorkloadKind
+    name: str
+    namespace: str
 
 
 @dataclass(frozen=True, slots=True)
 class HttpCheck:
-    """GET this URL; good is the expected status."""
+    """GET this URL; good is the expected status, and `json` where given: every key in it must be answered with that value.
+
+    `url` may hold `{version}`, `{tag}`, `{commit}`, `{model}` and `{environment}`.
+    """
 
     url: str
     status: int = 200
     attempts: int = 30
     timeout: timedelta = timedelta(seconds=5)
+    interval: timedelta = timedelta(seconds=2)
+    json: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionCheck:
-    """POST the model's own input example to `url`/invocations; `url`/version must name this model version."""
+    """POST the model's own input example to `url`/invocations; `url`/version must name this model version.
+
+    `latency` bounds how long the answer may take. With `tolerance` (relative, 0 is equal) the answer must be what
+    the model answered when its image was built.
+    """
 
     url: str
     timeout: timedelta = timedelta(seconds=10)
     attempts: int = 5
+    interval: timedelta = timedelta(seconds=2)
+    latency: timedelta | None = None
+    tolerance: float | None = None
 
 
-Check = HttpCheck | PredictionCheck
+@dataclass(frozen=True, slots=True)
+class PrometheusCheck:
+    """This query stays below, or above, a bound in the window that begins when the rollout is done.
+
+    The window is cut into `points` samples; it fails when at least `failures` of them are bad. With `samples`, a second
+    query, less than `at_least` of it in the window says nothing either way (inconclusive).
+    """
+
+    query: str
+    below: float | None = None
+    above: float | None = None
+    window: timedelta = timedelta(minutes=5)
+    points: int = 5
+    failures: int = 3
+    samples: str | None = None
+    at_least: float = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsCheck:
+    """No alert with these labels fires that did not fire before the merge. `labels` are exact values."""
+
+    labels: Mapping[str, str]
+
+
+Probe = HttpCheck | PredictionCheck
+Watch = PrometheusCheck | AlertsCheck
+Check = HttpCheck | PredictionCheck | PrometheusCheck | AlertsCheck | Workload
 
 
 class MergePolicy(StrEnum):
@@ -166,13 +256,15 @@ class Target:
     image: str  # repository without tag: ghcr.io/acme/fraud-detector
     pins: tuple[Pin, ...]
     build: Workflow | None = None
-    rollout: ArgoCD | None = None
+    rollout: Rollout | None = None
     verify: tuple[Check, ...] = ()
     merge: MergePolicy = MergePolicy.REVIEW
     revert: RevertPolicy = RevertPolicy.AUTO
     after: After | None = None
     settle: timedelta = timedelta(seconds=10)
     deadline: timedelta = timedelta(minutes=15)
+    bake: timedelta = timedelta(0)  # how long everything must stay good before the release is live
+    move_alias_back: bool = False  # whether the alias goes back with the pins after a merged revert
     reviewers: tuple[str, ...] = ()
     paused: bool = False
 
@@ -438,7 +530,15 @@ class Snapshot:
     taken_back_by: Proposal | None = None  # the newest revert of `last`
     branch: Branch | None = None  # of the deploy for `wanted`, open or left over
     revert_branch: Branch | None = None  # of `revert`, while that is open
-    probing: bool = False  # whether probes were asked and are not all good
+    baseline: Verdict | None = None  # how `pinned` serves while a proposal that replaces it is open
+    good_since: datetime | None = None  # since when every verdict about `pinned` has been good
+    terminated_at: datetime | None = None  # when the operation that blocks `pinned` was last ended
+    recent_reverts: int = 0  # of the last hour, over all targets, without this one's
+    reverts_per_hour: int = 5
+    asked_to_release: str | None = None  # who asked in a comment, where the wanted version is held
+    notes: tuple[
+        tuple[str, str], ...
+    ] = ()  # facts for the journal's cache, which keeps since when they are so
     silent: str | None = None  # why the registry could not be asked what is wanted
     image: Image | None = None
     build: Build | None = None

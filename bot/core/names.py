@@ -14,6 +14,10 @@ UNRELEASED = "unreleased"
 LABEL = PREFIX
 LABEL_REVERT = f"{PREFIX}/revert"
 LABEL_RELEASED = f"{PREFIX}/released"  # on a proposal: the hold that it caused is lifted
+LABEL_BROKEN = f"{PREFIX}/broken-before"  # on a proposal: what it replaces did not serve before its merge
+LABEL_PERSON = (
+    f"{PREFIX}/needs-a-person"  # on a revert: it is not merged by the bot, whatever the policy says
+)
 
 TRAILER_TARGET = "GitOps-Bot-Target"
 TRAILER_VERSION = "GitOps-Bot-Version"
@@ -79,6 +83,10 @@ def correlation(repository: str, tag: str) -> str:
 def status_context(target: str) -> str:
     """The commit status context under which the bot records what it knows about a target."""
     return f"{PREFIX}/{target}"
+
+
+# On a model version: what it answered to its own input example when its image was built, as JSON.
+ANSWER_TAG = f"{PREFIX}.answer"
 
 
 def version_tag(target: str, key: str) -> str:

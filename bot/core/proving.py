@@ -2,10 +2,21 @@
 
 from datetime import timedelta
 
-from bot.core.actions import AskToSync, Close, Decision, MarkFailed, MarkLive, Merge, OpenRevert, Wait
+from bot.core.actions import (
+    AskToSync,
+    Close,
+    Decision,
+    MarkFailed,
+    MarkLive,
+    Merge,
+    OpenRevert,
+    Terminate,
+    Wait,
+)
 from bot.core.holds import hold, touched, who
-from bot.core.markdown import plain
+from bot.core.markdown import plain, span
 from bot.core.model import (
+    ArgoCD,
     Branch,
     Kind,
     Mergeability,
@@ -16,7 +27,7 @@ from bot.core.model import (
     RevertPolicy,
     Snapshot,
 )
-from bot.core.names import LABEL_REVERT, UNRELEASED
+from bot.core.names import LABEL_BROKEN, LABEL_PERSON, LABEL_REVERT, UNRELEASED
 from bot.core.verdict import Outcome, Verdict
 
 SOON = timedelta(seconds=2)
@@ -24,6 +35,7 @@ ROLLOUT = timedelta(seconds=10)
 LATER = timedelta(minutes=1)
 ASK_AGAIN = timedelta(minutes=5)
 NOT_SEEN_YET = timedelta(minutes=2)
+BAKE_OFTEN, BAKE_SELDOM = timedelta(seconds=5), timedelta(minutes=1)
 
 
 def unproven(look: Snapshot) -> Decision | None:
@@ -32,13 +44,19 @@ def unproven(look: Snapshot) -> Decision | None:
         return None
     if look.verdict.outcome in (Outcome.PENDING, Outcome.INCONCLUSIVE) and _overtaken(look):
         return None
+    if look.verdict.outcome is Outcome.SUCCEEDED and _baking(look) is not None and _newer(look):
+        return None
     return judged(look, look.verdict)
 
 
 def _overtaken(look: Snapshot) -> bool:
     """A newer version is wanted and the deadline has passed without an answer: the old one must not block it for ever."""
-    newer = look.wanted is not None and look.wanted.version != look.pinned_version
-    return newer and hold(look) is None and look.now - look.pinned.changed_at > look.target.deadline
+    return _newer(look) and look.now - look.pinned.changed_at > look.target.deadline
+
+
+def _newer(look: Snapshot) -> bool:
+    """Whether another version than the pinned one is wanted and may come."""
+    return look.wanted is not None and look.wanted.version != look.pinned_version and hold(look) is None
 
 
 def judged(look: Snapshot, verdict: Verdict) -> Decision | None:
@@ -49,6 +67,8 @@ def judged(look: Snapshot, verdict: Verdict) -> Decision | None:
         return _proven(look, verdict, what)
     if verdict.outcome is Outcome.FAILED:
         return _failed(look, verdict, what)
+    if verdict.blocked:
+        return _blocked(look, verdict, what)
     if not verdict.taken_in and look.target.rollout is not None and _may_ask(look):
         return Decision(
             AskToSync(pinned.commit), f"{what} is merged; asking the cluster to look now: {verdict.because}"
@@ -70,8 +90,37 @@ def _may_ask(look: Snapshot) -> bool:
     return asked is None or look.now - asked >= ASK_AGAIN
 
 
+def _blocked(look: Snapshot, verdict: Verdict, what: str) -> Decision:
+    """Another commit's operation is retried again and again, and this one waits behind it (fixtures/argocd, 04c)."""
+    rollout = look.target.rollout
+    stuck = f"{what} is merged and cannot be applied: {verdict.because}"
+    if not isinstance(rollout, ArgoCD) or not rollout.terminate:
+        return Decision(
+            Wait(verdict.again or ROLLOUT),
+            f"{stuck}; a person ends that operation, or `rollout: {{terminate: true}}` lets the bot do it",
+        )
+    if look.terminated_at is not None and look.now - look.terminated_at < ASK_AGAIN:
+        return Decision(Wait(verdict.again or ROLLOUT), f"{stuck}; it was asked to end that operation")
+    return Decision(Terminate(look.pinned.commit), f"{stuck}; ending that operation")
+
+
+def _baking(look: Snapshot) -> Decision | None:
+    """What good must stay good for `bake` before it counts; a verdict that is not good starts it anew."""
+    bake, since = look.target.bake, look.good_since
+    if not bake or (since is not None and look.now - since >= bake):
+        return None
+    again = min(max(bake / 20, BAKE_OFTEN), BAKE_SELDOM)
+    if since is None:
+        return Decision(Wait(again), "")
+    left = since + bake - look.now
+    return Decision(Wait(min(again, left)), f"until {since + bake:%Y-%m-%d %H:%M:%S} UTC")
+
+
 def _proven(look: Snapshot, verdict: Verdict, what: str) -> Decision:
-    revert = look.revert
+    revert, baking = look.revert, _baking(look)
+    if baking is not None:
+        until = baking.because or f"for {span(look.target.bake)} from now on"
+        return Decision(baking.action, f"{what} serves and must stay good {until}: {verdict.because}")
     if revert is not None and revert.state is ProposalState.OPEN and not touched(look.revert_branch):
         return Decision(
             Close(revert, f"{what} serves after all: {verdict.because}"),
@@ -93,6 +142,12 @@ def _failed(look: Snapshot, verdict: Verdict, what: str) -> Decision | None:
             look,
             verdict,
             f"going back with #{bad.number} did not help, and nothing more is opened: {verdict.because}; a person must look",
+        )
+    if LABEL_BROKEN in bad.labels:
+        return _reported(
+            look,
+            verdict,
+            f"{what} does not serve, and neither did what #{bad.number} replaced: {verdict.because}; the bot does not blame {what}, so a person takes it back or mends it",
         )
     if look.target.revert is RevertPolicy.OFF:
         return _reported(
@@ -119,10 +174,17 @@ def _reported(look: Snapshot, verdict: Verdict, sentence: str) -> Decision | Non
 
 def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -> Decision | None:
     what, revert = f"version {bad.version}", look.revert
-    opening = OpenRevert(bad, look.pinned, before, verdict)
+    storm = look.target.revert is RevertPolicy.AUTO and look.recent_reverts >= look.reverts_per_hour
+    opening = OpenRevert(bad, look.pinned, before, verdict, automatic=not storm)
     if revert is None or (revert.state is ProposalState.CLOSED and revert.closed_by_bot):
+        person = (
+            f"; there were {look.recent_reverts} other reverts within an hour, so a person must merge this one"
+            if storm
+            else ""
+        )
         return Decision(
-            opening, f"{what} does not serve: {verdict.because}; going back to {before.tag or before.digest}"
+            opening,
+            f"{what} does not serve: {verdict.because}; going back to {before.tag or before.digest}{person}",
         )
     if revert.state is ProposalState.MERGED:
         return _merged_revert(look, verdict, revert, what)
@@ -147,6 +209,11 @@ def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -
         return Decision(
             Wait(),
             f"{what} does not serve: {verdict.because}; the revert #{revert.number} waits for a reviewer",
+        )
+    if LABEL_PERSON in revert.labels:
+        return Decision(
+            Wait(),
+            f"{what} does not serve: {verdict.because}; there were too many reverts within an hour, so a person must merge #{revert.number}",
         )
     return merge(revert, look.revert_branch, f"{what} does not serve: taking it back with #{revert.number}")
 

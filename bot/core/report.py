@@ -12,11 +12,15 @@ from bot.core.actions import (
     MarkFailed,
     MarkLive,
     Merge,
+    MoveAliasBack,
+    NoteBaseline,
     OpenProposal,
     OpenRevert,
+    Release,
     RenewProposal,
     Rest,
     StartBuild,
+    Terminate,
     Wait,
 )
 from bot.core.holds import hold
@@ -28,14 +32,18 @@ _NAMES: dict[type[Action], str] = {
     Rest: "rest",
     Wait: "wait",
     AskToSync: "ask to sync",
+    Terminate: "terminate",
     StartBuild: "start build",
     OpenProposal: "open proposal",
     RenewProposal: "renew proposal",
+    NoteBaseline: "note baseline",
     Merge: "merge",
     Close: "close",
     MarkLive: "mark live",
     MarkFailed: "mark failed",
     OpenRevert: "open revert",
+    MoveAliasBack: "move alias back",
+    Release: "release",
 }
 
 ACTION_NAMES = tuple(_NAMES.values())

@@ -52,7 +52,8 @@ class Verdict:
     """An outcome with the sentence for people and the evidence for it.
 
     `taken_in` is whether the cluster has begun with the commit: false means that asking it to look now may help.
-    `again` is when to look again at the latest, for a verdict that time alone can change.
+    `again` is when to look again at the latest, for a verdict that time alone can change. `blocked` says that an
+    operation of another commit keeps this one from being applied, and that ending it would help.
     """
 
     outcome: Outcome
@@ -60,6 +61,7 @@ class Verdict:
     evidence: tuple[Evidence, ...] = ()
     taken_in: bool = True
     again: timedelta | None = None
+    blocked: bool = False
 
 
 # The worst answer wins; what failed wins over what is not known, what is not known over what is not done.
@@ -86,4 +88,5 @@ def combine(verdicts: tuple[Verdict, ...]) -> Verdict:
         evidence=tuple(item for verdict in verdicts for item in verdict.evidence),
         taken_in=all(verdict.taken_in for verdict in verdicts),
         again=min(waits) if waits else None,
+        blocked=any(verdict.blocked for verdict in verdicts),
     )

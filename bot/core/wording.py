@@ -2,19 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from math import isfinite
 
+from bot.core.actions import OpenRevert
 from bot.core.contract import Change, compare
-from bot.core.markdown import block, code, link, plain
+from bot.core.markdown import block, code, link, plain, span
 from bot.core.model import (
+    AlertsCheck,
+    ArgoCD,
+    Check,
     HttpCheck,
     Image,
     ModelVersion,
     Pinned,
     PinValue,
     PredictionCheck,
+    PrometheusCheck,
     Proposal,
     RevertPolicy,
+    Rollout,
     Target,
 )
 from bot.core.names import (
@@ -195,11 +202,7 @@ def _origin(why: Why) -> str:
 
 
 def _after_the_merge(target: Target) -> str:
-    checks = []
-    if target.rollout is not None:
-        checks.append(
-            f"Argo CD application {code(target.rollout.application)} is synced at the merge, healthy, and runs this image"
-        )
+    checks = [_rollout(target.rollout)] if target.rollout is not None else []
     checks += [_check(check) for check in target.verify]
     listed = (
         "\n".join(f"- {check}" for check in checks)
@@ -210,19 +213,40 @@ def _after_the_merge(target: Target) -> str:
         RevertPolicy.REVIEW: "the bot opens a pull request that takes it back, for a reviewer to merge",
         RevertPolicy.OFF: "the bot only reports it",
     }[target.revert]
-    minutes = int(target.deadline.total_seconds() // 60)
-    limit = f"{minutes} min" if minutes else f"{int(target.deadline.total_seconds())} s"
-    return f"The bot verifies, for at most {limit}:\n\n{listed}\n\nIf that fails, {fails}."
+    baked = f"\n\nAll of it must stay good for {span(target.bake)}." if target.bake else ""
+    return f"The bot verifies, for at most {span(target.deadline)}:\n\n{listed}{baked}\n\nIf that fails, {fails}."
 
 
-def _check(check: HttpCheck | PredictionCheck) -> str:
-    if isinstance(check, HttpCheck):
-        return f"{code(check.url)} answers {check.status}"
-    return f"{code(check.url)} answers the model's own input example, and says that it is this version"
+def _rollout(rollout: Rollout) -> str:
+    if isinstance(rollout, ArgoCD):
+        return f"Argo CD application {code(rollout.application)} is synced at the merge, healthy, and runs this image"
+    release = f" and its HelmRelease {code(rollout.helm_release)}" if rollout.helm_release else ""
+    return f"Flux Kustomization {code(rollout.kustomization)}{release} has applied the merge and is healthy with this image"
 
 
-def revert_body(target: Target, failed: Proposal, pinned: Pinned, to: PinValue, verdict: Verdict) -> str:
-    """What failed, what it goes back to, and the evidence: for somebody who was just woken."""
+def _check(check: Check) -> str:
+    match check:
+        case HttpCheck():
+            answered = " with the expected JSON" if check.json is not None else ""
+            return f"{code(check.url)} answers {check.status}{answered}"
+        case PredictionCheck():
+            quick = f", within {span(check.latency)}" if check.latency is not None else ""
+            same = ", and answers as it did when its image was built" if check.tolerance is not None else ""
+            return f"{code(check.url)} answers the model's own input example{quick}, and says that it is this version{same}"
+        case PrometheusCheck():
+            bound = f"below {check.below:g}" if check.below is not None else f"above {check.above:g}"
+            return f"{code(check.query)} stays {bound} for {span(check.window)} after the rollout"
+        case AlertsCheck():
+            labels = ", ".join(f"{key}={value}" for key, value in sorted(check.labels.items()))
+            return f"no alert with {code(labels)} begins to fire"
+        case _:
+            workload = code(f"{check.namespace}/{check.name}")
+            return f"{check.kind} {workload} runs this image completely, and its pods stay up"
+
+
+def revert_body(action: OpenRevert, target: Target, now: datetime) -> str:
+    """What failed, since when, what it goes back to, and the evidence: for somebody who was just woken."""
+    failed, pinned, to, verdict = action.failed, action.pinned, action.to, action.verdict
     version = version_of_tag(to.tag)
     back = f"version {code(version)}" if version else code(str(to))
     policy = {
@@ -230,10 +254,14 @@ def revert_body(target: Target, failed: Proposal, pinned: Pinned, to: PinValue, 
         RevertPolicy.REVIEW: "A person must merge this.",
         RevertPolicy.OFF: "",
     }[target.revert]
+    if not action.automatic:
+        policy = "**A person must merge this:** there were too many reverts within an hour, over all targets."
     return "\n\n".join([
         f"Version {code(failed.version)} of {code(target.model)} does not serve in {code(target.environment)}."
         f" This goes back to {back}. {policy}",
         f"**What failed:** {code(verdict.because, 500)}",
+        f"**Since when:** seen failing at {now:%Y-%m-%d %H:%M:%S} UTC,"
+        f" {span(now - pinned.changed_at)} after the merge of #{failed.number}.",
         "\n".join([
             "| | now | after the merge |", "|---|---|---|",
             f"| image | {code(str(pinned.value))} | {code(str(to))} |",
@@ -268,6 +296,20 @@ def failed_comment(pinned: Pinned, verdict: Verdict, follows: str) -> str:
     return (
         f"{named} does not serve: {code(verdict.because, 500)}\n\n{follows}\n\n{evidence(verdict.evidence)}"
     )
+
+
+def broken_before_comment(baseline: Verdict) -> str:
+    """What the bot says under an open proposal when that which it replaces does not serve either."""
+    return (
+        f"What this replaces does not serve **now**, before the merge: {code(baseline.because, 500)}\n\n"
+        "So a failure after the merge will not be blamed on the new version, and the bot will not take it back."
+        f"\n\n{evidence(baseline.evidence)}"
+    )
+
+
+def incident(target: Target, because: str) -> tuple[str, str]:
+    """Title and text of what people are told at once, beyond the forge: plain text, for a chat or a pager."""
+    return f"{target.name}: a person must look", plain(because, 1000)
 
 
 def close_comment(why: str) -> str:

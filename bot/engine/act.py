@@ -15,16 +15,23 @@ from bot.core.actions import (
     MarkFailed,
     MarkLive,
     Merge,
+    MoveAliasBack,
+    NoteBaseline,
     OpenProposal,
     OpenRevert,
+    Release,
     RenewProposal,
     Rest,
     StartBuild,
+    Terminate,
     Wait,
 )
 from bot.core.model import Kind, Pinned, PinValue, Proof, ProofState, Snapshot
 from bot.core.names import (
     LABEL,
+    LABEL_BROKEN,
+    LABEL_PERSON,
+    LABEL_RELEASED,
     LABEL_REVERT,
     correlation,
     deploy_branch,
@@ -33,23 +40,29 @@ from bot.core.names import (
     version_of_tag,
     version_tag,
 )
-from bot.engine.observe import asked_key
-from bot.ports import Refused, Retryable, World
+from bot.core.verdict import Outcome
+from bot.engine.memory import about, kept
+from bot.engine.verifying import DONE
+from bot.ports import Notice, Refused, Retryable, World
 
 log = logging.getLogger(__name__)
 
 
-def act(decision: Decision, look: Snapshot, world: World) -> str | None:
+def act(decision: Decision, look: Snapshot, world: World) -> str | None:  # noqa: C901 -- one branch per action
     """Do it; returns the address of what was touched, for the journal. Raises `Retryable` or `Refused`."""
     match decision.action:
         case Rest() | Wait():
             return None
         case AskToSync() as action:
             return _ask_to_sync(action, look, world)
+        case Terminate() as action:
+            return _terminate(action, look, world)
         case StartBuild() as action:
             return _start_build(action, look, world)
         case OpenProposal() | RenewProposal() as action:
             return _propose(action, look, world)
+        case NoteBaseline() as action:
+            return _note_baseline(action, world)
         case Merge() as action:
             return _merge(action, look, world)
         case Close() as action:
@@ -59,17 +72,26 @@ def act(decision: Decision, look: Snapshot, world: World) -> str | None:
         case MarkFailed() as action:
             return _mark_failed(action, decision.because, look, world)
         case OpenRevert() as action:
-            return _open_revert(action, look, world)
+            return _open_revert(action, decision.because, look, world)
+        case MoveAliasBack() as action:
+            return _move_alias_back(action, look, world)
+        case Release() as action:
+            return _release(action, world)
     assert_never(decision.action)
 
 
 def _ask_to_sync(action: AskToSync, look: Snapshot, world: World) -> str | None:
     if look.target.rollout is not None:
         world.cluster.ask_to_sync(look.target.rollout)
-    try:
-        world.journal.remember(asked_key(action.commit, look.target.name), "asked", look.now)
-    except (Refused, Retryable) as problem:
-        log.warning("the journal: %s", problem)  # then the cluster is asked once more
+    # While the journal is away the cluster is asked once more.
+    kept(lambda: world.journal.remember(about(look, "asked-to-sync"), DONE, look.now))
+    return look.brought_by.url if look.brought_by is not None else None
+
+
+def _terminate(action: Terminate, look: Snapshot, world: World) -> str | None:
+    if look.target.rollout is not None:
+        world.cluster.terminate(look.target.rollout)
+    kept(lambda: world.journal.remember(about(look, "terminated"), DONE, look.now))
     return look.brought_by.url if look.brought_by is not None else None
 
 
@@ -115,6 +137,16 @@ def _why(action: OpenProposal | RenewProposal, look: Snapshot, world: World) -> 
         build_url=build.url if build else None,
         page=world.page(look.target.name),
     )
+
+
+def _note_baseline(action: NoteBaseline, world: World) -> str:
+    proposal, baseline = action.proposal, action.baseline
+    if baseline.outcome is Outcome.FAILED:
+        world.forge.comment(proposal.number, "broken-before", wording.broken_before_comment(baseline))
+        world.forge.label(proposal.number, [LABEL_BROKEN])
+    else:
+        world.forge.label(proposal.number, [], [LABEL_BROKEN])
+    return proposal.url
 
 
 def _merge(action: Merge, look: Snapshot, world: World) -> str:
@@ -167,12 +199,14 @@ def _mark_failed(action: MarkFailed, because: str, look: Snapshot, world: World)
             action.pinned, action.verdict, "Nothing is taken back by the bot; a person must look."
         )
         world.forge.comment(brought.number, "failed", text)
+    url = brought.url if brought is not None else world.page(target.name)
+    _tell(look, world, because, url)
     proof = Proof(ProofState.FAILED, because)
     world.forge.record(action.pinned.commit, target.name, proof, world.page(target.name))
     return brought.url if brought is not None else None
 
 
-def _open_revert(action: OpenRevert, look: Snapshot, world: World) -> str:
+def _open_revert(action: OpenRevert, because: str, look: Snapshot, world: World) -> str:
     target, failed = look.target, action.failed
     branch = revert_branch(target.name, failed.version, failed.number)
     existing = world.manifests.branch(target, branch)
@@ -189,9 +223,35 @@ def _open_revert(action: OpenRevert, look: Snapshot, world: World) -> str:
     message = wording.commit_message(title, wording.revert_trailers(target, failed, action.pinned, action.to))
     expect = existing.head if existing is not None else None
     world.manifests.write(target, branch, action.to, message, expect=expect, only_where=action.pinned.value)
-    body = wording.revert_body(target, failed, action.pinned, action.to, action.verdict)
-    labels = (LABEL, LABEL_REVERT)
-    return world.forge.open(branch, title, body, labels=labels, reviewers=target.reviewers).url
+    body = wording.revert_body(action, target, look.now)
+    labels = (LABEL, *(() if action.automatic else (LABEL_PERSON,)), LABEL_REVERT)
+    url = world.forge.open(branch, title, body, labels=labels, reviewers=target.reviewers).url
+    if not action.automatic:
+        _tell(look, world, because, url)
+    return url
+
+
+def _tell(look: Snapshot, world: World, because: str, url: str | None) -> None:
+    """Tell people, at least once: before it is on record that they were told."""
+    name = look.target.name
+    world.notifier.tell(
+        Notice(f"{name}:{look.pinned.commit}", name, *wording.incident(look.target, because), url)
+    )
+
+
+def _move_alias_back(action: MoveAliasBack, look: Snapshot, world: World) -> str | None:
+    model = look.target.model
+    if world.registry.version(model, action.version) is None:
+        raise Refused(
+            f"the alias {action.alias} cannot go back to version {action.version}, which the registry has no more: set it to another version"
+        )
+    world.registry.set_alias(model, action.version, action.alias)
+    return look.brought_by.url if look.brought_by is not None else None
+
+
+def _release(action: Release, world: World) -> str:
+    world.forge.label(action.proposal.number, [LABEL_RELEASED])
+    return action.proposal.url
 
 
 def _before(pinned: Pinned) -> str | None:

@@ -1,6 +1,7 @@
 """Read the world for one target into one frozen Snapshot: reads only, cheapest first, and nothing that cannot matter."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from bot.core.holds import agrees, hold
 from bot.core.model import (
@@ -10,11 +11,13 @@ from bot.core.model import (
     ProofState,
     Proposal,
     ProposalState,
+    RevertPolicy,
     Snapshot,
     Target,
 )
 from bot.core.names import (
     LABEL_RELEASED,
+    UNRELEASED,
     VERSION,
     correlation,
     deploy_branch,
@@ -22,7 +25,9 @@ from bot.core.names import (
     revert_branch,
     version_of_tag,
 )
-from bot.engine.verifying import remembered, verify
+from bot.core.verdict import Outcome, Verdict
+from bot.engine.memory import about, since
+from bot.engine.verifying import BAD, DONE, GOOD, good_since, verify
 from bot.ports import Retryable, World
 
 
@@ -59,7 +64,9 @@ def observe(target: Target, world: World) -> Snapshot:
         if look.verdict is None or look.brought_by is None:
             raise silent
         return replace(look, silent=str(silent))
-    return _proposed(_made(_gated(look, world), world), world) if named else look
+    if not named:
+        return look
+    return _proposed(_made(_gated(_asked(look, world), world), world), world)
 
 
 def _wanted_of(target: Target, world: World) -> tuple[ModelVersion | None, Retryable | None]:
@@ -102,15 +109,48 @@ def _proven(look: Snapshot, world: World) -> Snapshot:
     look = replace(look, proof=proof)
     if proof.state is ProofState.LIVE or (look.brought_by is None and not agrees(look)):
         return look
-    look = replace(look, asked_to_sync_at=remembered(world, asked_key(look.pinned.commit, look.target.name)))
+    look = replace(
+        look,
+        asked_to_sync_at=since(world, about(look, "asked-to-sync"), DONE),
+        good_since=good_since(look, world) if look.target.bake else None,
+    )
     if look.revert is not None and look.revert.state is ProposalState.OPEN:
         look = replace(look, revert_branch=world.manifests.branch(look.target, look.revert.branch))
-    return verify(look, world)
+    look = verify(look, world)
+    return _failing(look, look.verdict, world) if look.verdict is not None else look
 
 
-def asked_key(commit: str, target: str) -> str:
-    """Where the journal remembers that the cluster was asked to look at a commit."""
-    return f"asked-to-sync:{target}:{commit}"
+def _failing(look: Snapshot, verdict: Verdict, world: World) -> Snapshot:
+    """What only matters once a verdict is bad: whether something was ended already, and how many reverts there were."""
+    look = replace(look, reverts_per_hour=world.reverts_per_hour)
+    if verdict.blocked:
+        return replace(look, terminated_at=since(world, about(look, "terminated"), DONE))
+    if verdict.outcome is Outcome.FAILED and _would_revert(look):
+        hour_ago = look.now - timedelta(hours=1)
+        own = look.revert is not None and look.revert.opened_at >= hour_ago
+        return replace(look, recent_reverts=world.forge.reverts_since(hour_ago) - own)
+    return look
+
+
+def _would_revert(look: Snapshot) -> bool:
+    """Whether the bot would take back by itself what is pinned now."""
+    bad, revert = look.brought_by, look.revert
+    merged = revert is not None and revert.state is ProposalState.MERGED
+    return (
+        look.target.revert is RevertPolicy.AUTO and bad is not None and bad.kind is Kind.DEPLOY and not merged
+    )
+
+
+def _asked(look: Snapshot, world: World) -> Snapshot:
+    """Whether a person asked in a comment to lift the hold, under the proposal that caused it or under its revert."""
+    if hold(look) is None or look.last is None:
+        return look
+    numbers = [look.last.number] + ([look.taken_back_by.number] if look.taken_back_by is not None else [])
+    for number in numbers:
+        login = world.forge.asked_to_release(number)
+        if login is not None:
+            return replace(look, asked_to_release=login)
+    return look
 
 
 def _gated(look: Snapshot, world: World) -> Snapshot:
@@ -147,12 +187,35 @@ def _proposed(look: Snapshot, world: World) -> Snapshot:
     others = tuple(p for p in look.open if p.branch != name)
     current = look.last if look.last is not None and look.last.state is ProposalState.OPEN else None
     live = world.registry.version(look.target.model, look.pinned_version) if look.pinned_version else None
-    return replace(
+    look = replace(
         look,
         open=(*others, *((current,) if current else ())),
         branch=world.manifests.branch(look.target, name),
         live=live,
     )
+    return _baseline(look, world) if current is not None else look
+
+
+def _baseline(look: Snapshot, world: World) -> Snapshot:
+    """How what is going to be replaced serves, as long as the proposal is open.
+
+    One bad look is no baseline: it must last for the settle time, because it will keep the bot from taking back.
+    """
+    if look.pinned.value.tag == UNRELEASED or (look.target.rollout is None and not look.target.verify):
+        return look
+    verdict = look.verdict
+    if verdict is None:
+        found = verify(look, world)
+        look, verdict = replace(look, notes=found.notes), found.verdict
+    if verdict is None or verdict.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
+        return look
+    good = verdict.outcome is Outcome.SUCCEEDED
+    bad_since = since(world, about(look, "baseline"), BAD)
+    look = replace(look, notes=(*look.notes, (about(look, "baseline"), GOOD if good else BAD)))
+    settle = look.target.settle
+    if not good and (bad_since is None or look.now - bad_since < settle):
+        verdict = replace(verdict, outcome=Outcome.PENDING, again=max(settle, timedelta(seconds=1)))
+    return replace(look, baseline=verdict)
 
 
 def _wanted(look: Snapshot) -> ModelVersion:

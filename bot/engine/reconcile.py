@@ -5,15 +5,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TypeVar
 
 from bot.core.actions import Decision
 from bot.core.decide import decide
 from bot.core.model import Snapshot, Target
 from bot.core.report import action_name, again, columns, tags
 from bot.engine.act import act
+from bot.engine.memory import kept, note
 from bot.engine.observe import observe
-from bot.engine.verifying import probing_key
 from bot.ports import Entry, Refused, Retryable, Standing, World
 
 log = logging.getLogger(__name__)
@@ -23,7 +22,6 @@ REFUSED_AGAIN = timedelta(minutes=5)
 REPEATED_AGAIN = timedelta(seconds=30)
 
 Told = Callable[[Entry], None]
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +67,14 @@ def reconcile(name: str, world: World, told: Told = lambda entry: None) -> timed
     entry = _entry(world, name, judged, judged.decision.because, "done", began, url)
     wait = _again(judged.decision, entry, world)
     _note(world, told, entry)
-    _kept(lambda: _remember(judged, world))
+    kept(lambda: world.journal.stand(standing(judged)))
+    note(world, judged.look)
     return wait
-
-
-def _remember(judged: Judged, world: World) -> None:
-    """How the target stands now, and since when its probes have not been good."""
-    world.journal.stand(standing(judged))
-    look = judged.look
-    if look.probing and world.journal.recall(probing_key(look)) is None:
-        world.journal.remember(probing_key(look), "not good", look.now)
 
 
 def _again(decision: Decision, entry: Entry, world: World) -> timedelta | None:
     wait = again(decision.action)
-    newest: Sequence[Entry] = _kept(lambda: world.journal.entries(entry.target, limit=1)) or ()
+    newest: Sequence[Entry] = kept(lambda: world.journal.entries(entry.target, limit=1)) or ()
     if (
         wait == timedelta(0)
         and newest
@@ -160,7 +151,7 @@ def _note(world: World, told: Told, entry: Entry) -> None:
         entry.because,
         extra={"target": entry.target, "outcome": entry.outcome},
     )
-    _kept(lambda: world.journal.write(entry))
+    kept(lambda: world.journal.write(entry))
     told(entry)
 
 
@@ -176,13 +167,4 @@ def _stumbled(world: World, told: Told, entry: Entry) -> None:
             replace(known, looked_at=entry.at, action=entry.action, because=entry.because, failures=failures)
         )
 
-    _kept(stand)
-
-
-def _kept(use: Callable[[], Found]) -> Found | None:
-    """What the journal answers; None, and a line in the log, while it is out of reach."""
-    try:
-        return use()
-    except (Refused, Retryable) as problem:
-        log.warning("the journal: %s", problem)
-        return None
+    kept(stand)

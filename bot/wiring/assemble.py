@@ -10,13 +10,13 @@ from typing import Any
 from bot.config.settings import Settings
 from bot.core.actions import Decision, OpenProposal, OpenRevert, RenewProposal
 from bot.core.holds import hold
-from bot.core.model import ArgoCD, PinValue, Snapshot, Target
+from bot.core.model import PinValue, Snapshot, Target
 from bot.core.names import LABEL_RELEASED
-from bot.core.verdict import Claim, Outcome, Verdict
 from bot.engine.reconcile import judge, reconcile
-from bot.ports import Cluster, Entry, Refused, Retryable, Standing, World
+from bot.ports import Entry, Refused, Retryable, Standing, World
 from bot.wiring.catalogue import Targets
 from bot.wiring.doctor import Finding, examine
+from bot.wiring.parts import Parts
 
 log = logging.getLogger(__name__)
 
@@ -34,112 +34,8 @@ class Plan:
     standing: Standing
 
 
-class NoCluster:
-    """For operators without Argo CD: a target that names a rollout cannot be judged, and that is said."""
-
-    def look(self, rollout: ArgoCD, claim: Claim, now: datetime) -> Verdict:
-        """Always inconclusive."""
-        return Verdict(
-            Outcome.INCONCLUSIVE, "the target names an Argo CD application, but bot.yaml has no `argocd:`"
-        )
-
-    def ask_to_sync(self, rollout: ArgoCD) -> None:
-        """There is nobody to ask."""
-
-
-class Bot:
-    """The assembled bot. Adapters are made when first needed, so that a command pays for what it uses."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is opened yet."""
-        self.settings = settings
-
-    @cached_property
-    def registry(self) -> Any:
-        """MLflow."""
-        from bot.adapters.mlflow import MlflowRegistry
-
-        mlflow = self.settings.mlflow
-        name = mlflow.username
-        return MlflowRegistry(
-            mlflow.url,
-            username=(lambda: name) if name is not None else None,
-            password=mlflow.password.value if mlflow.password else None,
-            token=mlflow.token.value if mlflow.token else None,
-            public_url=mlflow.public_url or mlflow.url,
-        )
-
-    @cached_property
-    def journal(self) -> Any:
-        """The database in the data folder: journal and inbox."""
-        from bot.adapters.journal import SqlJournal
-
-        self.settings.data.mkdir(parents=True, exist_ok=True)
-        return SqlJournal(f"sqlite:///{self.settings.data / 'journal.db'}")
-
-    @cached_property
-    def manifests(self) -> Any:
-        """The mirror of the manifests repo in the data folder."""
-        from bot.adapters.manifests.repository import GitManifests
-
-        repo = self.settings.manifests
-        folder = self.settings.data / "mirror"
-        return GitManifests(repo.url, folder, self.settings.forge.token.value, branch=repo.branch)
-
-    @cached_property
-    def forge(self) -> Any:
-        """GitHub."""
-        from bot.adapters.github.forge import GitHubForge
-
-        forge, repo = self.settings.forge, self.settings.manifests
-        return GitHubForge(
-            repo.repository,
-            forge.token.value,
-            base_branch=repo.branch,
-            api_url=forge.api_url,
-            login=forge.login,
-            merge_method=self.settings.merge_method,
-        )
-
-    @cached_property
-    def ci(self) -> Any:
-        """GitHub Actions."""
-        from bot.adapters.github.ci import GitHubActions
-
-        return GitHubActions(self.settings.forge.token.value, api_url=self.settings.forge.api_url)
-
-    @cached_property
-    def images(self) -> Any:
-        """Image registries."""
-        from bot.adapters.oci import OciImages
-
-        registries = self.settings.registries
-
-        def credentials(host: str) -> tuple[str, str] | None:
-            access = registries.get(host)
-            if access is None or access.username is None or access.password is None:
-                return None
-            return access.username, access.password.value()
-
-        insecure = frozenset(host for host, access in registries.items() if access.insecure)
-        return OciImages(credentials=credentials, insecure_hosts=insecure)
-
-    @cached_property
-    def cluster(self) -> Cluster:
-        """Argo CD, where there is one."""
-        if self.settings.argocd is None:
-            return NoCluster()
-        from bot.adapters.argocd import ArgoCDCluster
-
-        argocd = self.settings.argocd
-        return ArgoCDCluster(argocd.url, argocd.token.value, verify_tls=not argocd.insecure)
-
-    @cached_property
-    def prober(self) -> Any:
-        """HTTP."""
-        from bot.adapters.http_probe import HttpProber
-
-        return HttpProber()
+class Bot(Parts):
+    """The assembled bot: what it can be asked and what it does."""
 
     @cached_property
     def catalogue(self) -> Targets:
@@ -158,9 +54,12 @@ class Bot:
             forge=self.forge,
             cluster=self.cluster,
             prober=self.prober,
+            monitoring=self.monitoring,
+            notifier=self.notifier,
             journal=self.journal,
             clock=_now,
             page=self.page,
+            reverts_per_hour=self.settings.reverts.per_hour,
         )
 
     def page(self, target: str) -> str | None:

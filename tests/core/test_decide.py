@@ -12,17 +12,22 @@ from bot.core.actions import (
     MarkFailed,
     MarkLive,
     Merge,
+    MoveAliasBack,
+    NoteBaseline,
     OpenProposal,
     OpenRevert,
+    Release,
     RenewProposal,
     Rest,
     StartBuild,
+    Terminate,
     Wait,
 )
 from bot.core.decide import decide
 from bot.core.holds import same
 from bot.core.model import (
     After,
+    ArgoCD,
     Build,
     BuildState,
     Earlier,
@@ -33,8 +38,9 @@ from bot.core.model import (
     ProofState,
     RevertPolicy,
     Snapshot,
+    Tag,
 )
-from bot.core.names import LABEL_RELEASED
+from bot.core.names import LABEL, LABEL_BROKEN, LABEL_PERSON, LABEL_RELEASED, LABEL_REVERT
 from bot.core.verdict import Outcome
 from tests.core.situations import (
     NOW,
@@ -57,6 +63,9 @@ AUTO = replace(TARGET, merge=MergePolicy.AUTO)
 OFF = replace(TARGET, revert=RevertPolicy.OFF)
 REVIEW = replace(TARGET, revert=RevertPolicy.REVIEW)
 SOAKING = replace(TARGET, after=After("fraud-detector/staging", timedelta(hours=1)))
+BAKED = replace(TARGET, bake=timedelta(minutes=30))
+BACK = replace(TARGET, move_alias_back=True)
+ENDING = replace(TARGET, rollout=ArgoCD("fraud-detector-production", terminate=True))
 FAILED = Proof(ProofState.FAILED, "it did not come up")
 BAD = verdict(Outcome.FAILED, "the pods crash")
 GOOD = verdict(Outcome.SUCCEEDED, "it answers")
@@ -94,6 +103,19 @@ SITUATIONS: dict[str, tuple[Snapshot, type[Action], str]] = {
     "proven while its revert is open": (brought(verdict=GOOD, revert=revert(13, "7", 12), open=(revert(13, "7", 12),)), Close, "serves after all: closing the revert #13"),
     "proven while a person works on its revert": (
         brought(verdict=GOOD, revert=revert(13, "7", 12), revert_branch=branch("7", foreign=("f00",))), MarkLive, "version 7 is live"),
+    "proven, and it must bake": (brought(target=BAKED, verdict=GOOD), Wait, "serves and must stay good for 30 min from now on"),
+    "baking": (brought(target=BAKED, verdict=GOOD, good_since=NOW - timedelta(minutes=10)), Wait, "must stay good until 2026-11-24 12:20:00 UTC"),
+    "baked": (brought(target=BAKED, verdict=GOOD, good_since=NOW - timedelta(minutes=30)), MarkLive, "version 7 is live"),
+    "a revert stays open until what recovered has baked": (brought(target=BAKED, verdict=GOOD, good_since=NOW, revert=revert(13, "7", 12), open=(revert(13, "7", 12),)), Wait, "must stay good until"),
+    "a newer version need not wait for the bake time": (brought(target=BAKED, verdict=GOOD, good_since=NOW, wanted=version("8"), last=None), StartBuild, "version 8 has no image"),
+    "another commit's operation blocks it": (brought(verdict=verdict(Outcome.PENDING, "v6 is retried", blocked=True)), Wait, "cannot be applied: v6 is retried; a person ends that operation"),
+    "and the bot may end it": (brought(target=ENDING, verdict=verdict(Outcome.PENDING, "v6 is retried", blocked=True)), Terminate, "ending that operation"),
+    "and it has a moment ago": (brought(target=ENDING, verdict=verdict(Outcome.PENDING, "v6 is retried", blocked=True), terminated_at=NOW), Wait, "was asked to end that operation"),
+    "and it has long ago": (brought(target=ENDING, verdict=verdict(Outcome.PENDING, blocked=True), terminated_at=NOW - timedelta(hours=1)), Terminate, "ending that operation"),
+    "failed, and what it replaced was broken too": (brought(verdict=BAD, brought_by=merged(deploy(12, "7"), labels=frozenset({LABEL, LABEL_BROKEN}))), MarkFailed, "neither did what #12 replaced: the pods crash; the bot does not blame version 7"),
+    "failed in a storm": (brought(verdict=BAD, recent_reverts=5), OpenRevert, "there were 5 other reverts within an hour, so a person must merge this one"),
+    "failed before a storm": (brought(verdict=BAD, recent_reverts=4), OpenRevert, "going back to v6"),
+    "failed in a storm, the revert is open": (brought(verdict=BAD, revert=revert(13, "7", 12, labels=frozenset({LABEL, LABEL_REVERT, LABEL_PERSON}))), Wait, "too many reverts within an hour, so a person must merge #13"),
     "merged and failed": (brought(verdict=BAD), OpenRevert, "version 7 does not serve: the pods crash; going back to v6"),
     "failed, and the bot closed the revert before": (brought(verdict=BAD, revert=closed(revert(13, "7", 12), by_bot=True)), OpenRevert, "going back to v6"),
     "failed, the revert is open": (brought(verdict=BAD, revert=revert(13, "7", 12)), Merge, "taking it back with #13"),
@@ -143,6 +165,12 @@ SITUATIONS: dict[str, tuple[Snapshot, type[Action], str]] = {
     "taken back by hand, on a machine whose clock is slow": (look(last=replace(merged(deploy(12, "7")), ended_at=NOW + timedelta(hours=1))), Wait, "alice changed the pin by hand after that"),
     "gone back by moving the alias": (look(pinned=pinned("8", "7"), pinned_version="8", brought_by=merged(deploy(15, "8")), proof=Proof(ProofState.LIVE), last=merged(deploy(12, "7"))), StartBuild, "version 7 has no image"),
     "an open revert of it does not hold it": (look(last=merged(deploy(12, "7"), labels=frozenset()), brought_by=merged(deploy(15, "6")), proof=Proof(ProofState.LIVE), taken_back_by=closed(revert(13, "7", 12))), StartBuild, "no image"),
+    "a person asked to release it": (look(last=closed(deploy(12, "7")), asked_to_release="alice"), Release, "alice asked for it: version 7 may be proposed again"),
+    "taken back, the alias may go back": (replace(REVERTED, target=BACK, proof=Proof(ProofState.LIVE)), MoveAliasBack, "taken back with #13 and version 6 serves again: the alias goes back to it"),
+    "taken back, and the version before is not proven yet": (replace(REVERTED, target=BACK), Wait, "is held"),
+    "taken back, and a tag made it wanted": (replace(REVERTED, target=replace(BACK, when=Tag("deploy", "yes")), proof=Proof(ProofState.LIVE)), Wait, "is held"),
+    "closed by a person, so the alias stays": (look(target=BACK, last=closed(deploy(12, "7")), proof=Proof(ProofState.LIVE)), Wait, "is held"),
+    "what was taken back is another version": (replace(REVERTED, target=BACK, proof=Proof(ProofState.LIVE), brought_by=merged(revert(15, "8", 14))), Wait, "is held"),
     # 7
     "the version is not ready": (look(wanted=version("7", status="PENDING_REGISTRATION")), Wait, "PENDING_REGISTRATION, not READY"),
     "staging has another version": (look(target=SOAKING, earlier=Earlier("fraud-detector/staging", "6", live=True)), Wait, "must be live in fraud-detector/staging first, which pins version 6"),
@@ -172,6 +200,11 @@ SITUATIONS: dict[str, tuple[Snapshot, type[Action], str]] = {
     "it conflicts": (ready(open=(deploy(12, "7", mergeability=Mergeability.CONFLICT),)), RenewProposal, "changed in the same place: writing #12 again"),
     "the image was built again": (ready(branch=branch("7", value=PinValue("v7", "sha256:old"))), RenewProposal, "built again"),
     "the base pins something else now": (ready(branch=branch("7", replaces="5")), RenewProposal, "now pins ghcr.io/acme/fraud-detector:v6"),
+    "what it replaces does not serve": (ready(target=AUTO, baseline=BAD), NoteBaseline, "what #12 replaces does not serve: the pods crash; that will not be blamed"),
+    "that is on record": (ready(baseline=BAD, open=(deploy(12, "7", labels=frozenset({LABEL, LABEL_BROKEN})),)), Wait, "waits for a reviewer"),
+    "what it replaces serves again": (ready(target=AUTO, baseline=GOOD, open=(deploy(12, "7", labels=frozenset({LABEL, LABEL_BROKEN})),)), NoteBaseline, "what #12 replaces serves again"),
+    "what it replaces serves": (ready(baseline=GOOD), Wait, "waits for a reviewer"),
+    "it is not known whether what it replaces serves": (ready(baseline=verdict(Outcome.PENDING, again=timedelta(seconds=10))), Wait, "waits for a reviewer"),
     "merged by the bot": (ready(target=AUTO), Merge, "merging #12"),
     "blocked, and the forge does not say why": (ready(target=AUTO, open=(deploy(12, "7", mergeability=Mergeability.BLOCKED),)), Wait, "does not say by what"),
 }  # fmt: skip
@@ -197,6 +230,24 @@ def test_a_revert_restores_what_was_there_before() -> None:
     assert isinstance(decision.action, OpenRevert)
     assert decision.action.to == value("6")
     assert decision.action.failed.number == 12
+
+
+def test_a_baking_release_is_looked_at_when_it_has_baked() -> None:
+    nearly = brought(
+        target=BAKED, verdict=GOOD, good_since=NOW - timedelta(minutes=30) + timedelta(seconds=3)
+    )
+    decision = decide(nearly)
+    assert isinstance(decision.action, Wait)
+    assert decision.action.again == timedelta(seconds=3)
+
+
+def test_a_storm_takes_nothing_back_by_itself() -> None:
+    decision = decide(brought(verdict=BAD, recent_reverts=5))
+    assert isinstance(decision.action, OpenRevert)
+    assert not decision.action.automatic
+    calm = decide(brought(verdict=BAD, recent_reverts=4))
+    assert isinstance(calm.action, OpenRevert)
+    assert calm.action.automatic
 
 
 def test_a_soaking_version_is_looked_at_when_it_has_soaked() -> None:

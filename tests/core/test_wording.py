@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import cmarkgfm
@@ -11,16 +12,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.core import wording
+from bot.core.actions import OpenRevert
 from bot.core.markdown import block, code, link, plain
 from bot.core.model import (
+    AlertsCheck,
     Field,
+    Flux,
     HttpCheck,
     KustomizePin,
     PinValue,
     PredictionCheck,
+    PrometheusCheck,
     RevertPolicy,
     Signature,
     Target,
+    Workload,
+    WorkloadKind,
 )
 from bot.core.verdict import Evidence, Outcome, Verdict
 from bot.core.wording import Why
@@ -145,7 +152,8 @@ def failing(text: str) -> str:
     evidence = (Evidence(text, text, NOW, text * 40, Outcome.FAILED),) * 30
     bad = Verdict(Outcome.FAILED, text, evidence)
     target = replace(TARGET, model=text)
-    return wording.revert_body(target, merged(deploy(12, "7")), pinned("7", "6"), value("6"), bad)
+    action = OpenRevert(merged(deploy(12, "7")), pinned("7", "6"), value("6"), bad)
+    return wording.revert_body(action, target, NOW)
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
@@ -248,25 +256,66 @@ def test_many_metrics_are_cut_and_counted() -> None:
 def test_a_revert_tells_a_sleepy_reader() -> None:
     snapshot = brought(verdict=verdict(Outcome.FAILED, "the pods crash"))
     assert snapshot.brought_by is not None
-    body = wording.revert_body(
-        TARGET, snapshot.brought_by, snapshot.pinned, value("6"), verdict(Outcome.FAILED, "the pods crash")
-    )
+    bad = verdict(Outcome.FAILED, "the pods crash")
+    action = OpenRevert(snapshot.brought_by, snapshot.pinned, value("6"), bad)
+    body = wording.revert_body(action, TARGET, NOW)
     assert body.startswith(
         "Version `7` of `fraud-detector` does not serve in `production`. This goes back to version `6`. The bot merges this"
     )
     assert "**What failed:** `the pods crash`" in body
+    assert "**Since when:** seen failing at 2026-11-24 12:00:00 UTC, 5 min after the merge of #12." in body
     assert "It came with #12" in body
     assert "<details><summary>Evidence</summary>" in body
     assert "`gitops-bot release fraud-detector/production`" in body
-    by_hand = wording.revert_body(
-        replace(TARGET, revert=RevertPolicy.REVIEW),
-        deploy(12, "7"),
-        snapshot.pinned,
-        PinValue("hotfix"),
-        Verdict(Outcome.FAILED, "x"),
-    )
+    to_hotfix = OpenRevert(deploy(12, "7"), snapshot.pinned, PinValue("hotfix"), Verdict(Outcome.FAILED, "x"))
+    by_hand = wording.revert_body(to_hotfix, replace(TARGET, revert=RevertPolicy.REVIEW), NOW)
     assert "A person must merge this." in by_hand
     assert "There is no further evidence." in by_hand
+
+
+def test_a_revert_in_a_storm_says_that_a_person_must_merge_it() -> None:
+    action = OpenRevert(deploy(12, "7"), pinned("7"), value("6"), verdict(Outcome.FAILED), automatic=False)
+    body = wording.revert_body(action, TARGET, NOW)
+    assert "A person must merge this:** there were too many reverts within an hour" in body
+    assert "The bot merges this" not in body
+
+
+def test_what_was_broken_before_is_said_under_the_proposal() -> None:
+    said = wording.broken_before_comment(verdict(Outcome.FAILED, "the pods crash"))
+    assert "does not serve **now**, before the merge: `the pods crash`" in said
+    assert "will not be blamed on the new version" in said
+
+
+def test_an_incident_is_plain_text() -> None:
+    title, text = wording.incident(TARGET, "going back did not help\n<@everyone>")
+    assert title == "fraud-detector/production: a person must look"
+    assert "\n" not in text
+    assert "<@" not in text
+
+
+def test_a_body_names_every_kind_of_check() -> None:
+    checks = (
+        HttpCheck("https://f.test/health", json={"status": "ok"}),
+        PredictionCheck("https://f.test", latency=timedelta(seconds=2), tolerance=1e-6),
+        PrometheusCheck("errors", below=0.05, window=timedelta(hours=3)),
+        PrometheusCheck("up", above=0.5, window=timedelta(minutes=1)),
+        AlertsCheck({"service": "fraud"}),
+        Workload(WorkloadKind.DEPLOYMENT, "fraud", "models"),
+    )
+    flux = Flux("fraud", helm_release="fraud")
+    target = replace(TARGET, verify=checks, rollout=flux, bake=timedelta(minutes=30))
+    body = wording.deploy_body(Why(target, version("7"), image("7"), pinned("6")))
+    for words in (
+        "Flux Kustomization `fraud` and its HelmRelease `fraud` has applied the merge",
+        "answers 200 with the expected JSON",
+        "example, within 2 s, and says that it is this version, and answers as it did when its image was built",
+        "`errors` stays below 0.05 for 3 h after the rollout",
+        "`up` stays above 0.5 for 1 min after the rollout",
+        "no alert with `service=fraud` begins to fire",
+        "deployment `models/fraud` runs this image completely",
+        "All of it must stay good for 30 min.",
+    ):
+        assert words in body, words
 
 
 def test_a_commit_explains_itself_by_trailers() -> None:

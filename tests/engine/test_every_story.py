@@ -4,10 +4,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from bot.core.model import Kind, ProofState, ProposalState
+from bot.core.model import (
+    HttpCheck,
+    Kind,
+    MergePolicy,
+    PrometheusCheck,
+    ProofState,
+    ProposalState,
+    RevertPolicy,
+)
 from bot.engine.reconcile import REPEATED_AGAIN, reconcile
 from bot.ports import Retryable
 from tests.engine.world import BrokenPromise, Crash, MemoryWorld, first, hand_pins, version_pinned
@@ -69,6 +78,8 @@ def events(world: MemoryWorld) -> Iterator[Step]:
     yield from _cluster(world)
     yield Step("an hour passes", lambda w: w.hour_passes())
     yield Step("released", lambda w: w.person_releases())
+    yield Step("asked to release", lambda w: w.person_asks_to_release())
+    yield Step("a storm" if not world.other_reverts else "calm", _toggle_storm)
     yield Step("Argo CD unreachable" if world.reachable else "Argo CD back", _toggle)
     yield Step("MLflow away" if world.registry_up else "MLflow back", _toggle_registry)
 
@@ -103,6 +114,10 @@ def _cluster(world: MemoryWorld) -> Iterator[Step]:
 
 def _toggle_registry(world: MemoryWorld) -> None:
     world.registry_up = not world.registry_up
+
+
+def _toggle_storm(world: MemoryWorld) -> None:
+    world.other_reverts = 0 if world.other_reverts else 9
 
 
 def _toggle(world: MemoryWorld) -> None:
@@ -154,6 +169,8 @@ def ends_well(world: MemoryWorld) -> None:
         world.person_merges(Kind.DEPLOY)
         if world.serving.get(world.commits[-1].id) in (None, "rolling"):
             world.cluster_syncs("good")
+        if world.target.bake:
+            world.now += timedelta(minutes=10)
     to_rest(world)
     if world.alias is None or world.alias not in ("2", "3"):
         return
@@ -203,13 +220,13 @@ def explore(start: MemoryWorld, depth: int, limit: int) -> tuple[int, int]:
     return len(seen), tried
 
 
-def promoted(policy: dict[str, str]) -> MemoryWorld:
+def promoted(policy: dict[str, Any]) -> MemoryWorld:
     world = first(policy)
     world.promote("2")
     return world
 
 
-def merged(policy: dict[str, str]) -> MemoryWorld:
+def merged(policy: dict[str, Any]) -> MemoryWorld:
     world = promoted(policy)
     to_rest(world)
     world.build_ends(good=True)
@@ -219,7 +236,7 @@ def merged(policy: dict[str, str]) -> MemoryWorld:
     return world
 
 
-def reverting(policy: dict[str, str]) -> MemoryWorld:
+def reverting(policy: dict[str, Any]) -> MemoryWorld:
     world = merged(policy)
     world.cluster_syncs("bad")
     to_rest(world)
@@ -228,10 +245,14 @@ def reverting(policy: dict[str, str]) -> MemoryWorld:
 
 
 STARTS = {"from the start": first, "after a merge": merged, "after a failure": reverting}
-POLICIES = {
-    "review": {"merge": "review", "revert": "review"},
-    "auto": {"merge": "auto", "revert": "auto"},
-    "off": {"merge": "review", "revert": "off"},
+POLICIES: dict[str, dict[str, Any]] = {
+    "review": {"merge": MergePolicy.REVIEW, "revert": RevertPolicy.REVIEW},
+    "auto": {"merge": MergePolicy.AUTO, "revert": RevertPolicy.AUTO, "move_alias_back": True},
+    "off": {"merge": MergePolicy.REVIEW, "revert": RevertPolicy.OFF},
+    "baking": {
+        "bake": timedelta(minutes=20),
+        "verify": (HttpCheck("https://f.test/health", attempts=1), PrometheusCheck("errors", below=0.05)),
+    },
 }
 
 
@@ -240,10 +261,7 @@ POLICIES = {
 def test_the_promises_hold_in_every_story(start: str, policy: str) -> None:
     if start == "after a failure" and policy == "off":
         pytest.skip("nothing is reverted with `revert: off`; 'after a merge' covers its failures")
-    from bot.core.model import MergePolicy, RevertPolicy
-
-    words = POLICIES[policy]
-    world = STARTS[start]({"merge": MergePolicy(words["merge"]), "revert": RevertPolicy(words["revert"])})
+    world = STARTS[start](POLICIES[policy])
     states, tried = explore(world, depth=7, limit=1000)
     assert states >= 900
     assert tried > states
@@ -265,11 +283,9 @@ def meanwhile(after: int, step: Step) -> Callable[[MemoryWorld], None]:
 
 @pytest.mark.parametrize("start", STARTS)
 def test_the_promises_hold_when_the_world_changes_during_a_look(start: str) -> None:
-    from bot.core.model import MergePolicy, RevertPolicy
-
     world = STARTS[start]({"merge": MergePolicy.AUTO, "revert": RevertPolicy.AUTO})
     seen, queue, tried = {world.key()}, deque([(world, ())]), 0
-    while queue and len(seen) < 120:
+    while queue and len(seen) < 180:
         world, story = queue.popleft()
         for step in events(world):
             for after in range(1, READS):

@@ -16,7 +16,6 @@ from bot.core.model import (
     Build,
     BuildState,
     Catalogue,
-    Check,
     HttpCheck,
     Image,
     Kind,
@@ -26,18 +25,30 @@ from bot.core.model import (
     ModelVersion,
     Pinned,
     PinValue,
+    Probe,
     Proof,
     ProofState,
     Proposal,
     ProposalState,
     RevertPolicy,
+    Rollout,
     Selector,
     Target,
+    Watch,
     Workflow,
+    Workload,
 )
-from bot.core.names import LABEL_RELEASED, TRAILER_TARGET, image_tag, parse_branch, version_of_tag
+from bot.core.names import (
+    LABEL_BROKEN,
+    LABEL_PERSON,
+    LABEL_RELEASED,
+    TRAILER_TARGET,
+    image_tag,
+    parse_branch,
+    version_of_tag,
+)
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
-from bot.ports import Entry, Expected, Refused, Retryable, Standing, World
+from bot.ports import Entry, Expected, Notice, Refused, Retryable, Standing, World
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 BOT = "gitops-bot[bot]"
@@ -113,7 +124,12 @@ class MemoryWorld:
     reachable: bool = True
     registry_up: bool = True
     probe: str = "good"  # good | bad | silent
-    notes: dict[str, datetime] = field(default_factory=dict)
+    notes: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    blocked: bool = False  # an operation of another commit is retried for ever
+    terminated: int = 0
+    release_asked: dict[int, str] = field(default_factory=dict)  # proposal -> who asked in a comment
+    other_reverts: int = 0  # of other targets, within the hour
+    told: tuple[str, ...] = ()  # the notices
     journal: list[Entry] = field(default_factory=list)
     standing: dict[str, Standing] = field(default_factory=dict)
     now: datetime = START
@@ -143,6 +159,7 @@ class MemoryWorld:
             "proofs",
             "serving",
             "notes",
+            "release_asked",
             "journal",
             "standing",
         ):
@@ -159,8 +176,8 @@ class MemoryWorld:
             tuple((str(c.value), c.author, c.proposal, self.serving.get(c.id), c.id in self.proofs and self.proofs[c.id].state) for c in self.commits),
             tuple(sorted((n, str(b.value), b.base, len(b.foreign)) for n, b in self.branches.items())),
             tuple((p.number, p.kind, p.version, p.state, p.closed_by_bot, p.labels, names.get(p.merge_commit or "")) for p in self.proposals),
-            tuple(sorted((k.partition(":")[0], self.now - at > self.target.deadline) for k, at in self.notes.items() if self.commits[-1].id in k)),
-            (self.reachable, self.registry_up, self.probe),
+            tuple(sorted((k.partition(":")[0], said, self.now - at > self.target.deadline) for k, (said, at) in self.notes.items() if self.commits[-1].id in k)),
+            (self.reachable, self.registry_up, self.probe, self.other_reverts, self.blocked, tuple(self.release_asked), len(self.told) > 0),
         )  # fmt: skip
 
     # --- what people and products do from outside ---
@@ -202,6 +219,12 @@ class MemoryWorld:
             proposal = self.newest_of(f"gitops-bot/{self.target.name}/v{self.alias}")
             if proposal is not None:
                 self._update(replace(proposal, labels=proposal.labels | {LABEL_RELEASED}))
+
+    def person_asks_to_release(self) -> None:
+        if self.alias is not None:
+            proposal = self.newest_of(f"gitops-bot/{self.target.name}/v{self.alias}")
+            if proposal is not None:
+                self.release_asked[proposal.number] = "alice"
 
     def may_be(self, commit: str, how: str) -> bool:
         """Whether this pass can have seen the commit like this."""
@@ -301,6 +324,8 @@ class MemoryWorld:
             forge=Forge(self),
             cluster=Cluster(self),
             prober=Prober(self),
+            monitoring=Monitoring(self),
+            notifier=Notifier(self),
             journal=Journal(self),
             clock=self._tick,
             page=lambda name: None,
@@ -355,6 +380,18 @@ class Registry(Part):
         self.up()
         self.world.version_tags.setdefault(version, {}).update(tags)
         self.world.wrote()
+
+    def set_alias(self, model: str, version: str, alias: str) -> None:
+        self.up()
+        world = self.world
+        if not world.target.move_alias_back:
+            raise BrokenPromise("the alias is moved, which nobody allowed")
+        if version != version_pinned(world):
+            raise BrokenPromise(f"the alias goes to {version}, which is not pinned")
+        if world.alias != world.was_wanted and world.was_wanted is not None:
+            return  # a person moved it during this look
+        world.alias = version
+        world.wrote()
 
 
 class Images(Part):
@@ -504,6 +541,9 @@ class Forge(Part):
             )
         if kind is Kind.REVERT and not world.may_be(world.commits[-1].id, "bad"):
             raise BrokenPromise("a revert of what was never seen to fail")
+        brought = world.proposals[world.commits[-1].proposal - 1] if world.commits[-1].proposal else None
+        if kind is Kind.REVERT and brought is not None and LABEL_BROKEN in brought.labels:
+            raise BrokenPromise("what was broken before is blamed on the new version")
         if kind is Kind.DEPLOY and version not in (world.alias, world.was_wanted):
             raise BrokenPromise(f"version {version} is proposed, {world.alias} is wanted")
 
@@ -531,6 +571,8 @@ class Forge(Part):
             raise BrokenPromise("a person's commits are merged by the bot")
         if now.kind is Kind.DEPLOY and now.version not in (world.alias, world.was_wanted):
             raise BrokenPromise("what nobody wants is merged")
+        if LABEL_PERSON in now.labels:
+            raise BrokenPromise("the bot merges what a person must merge")
         commit = world._merged(now, BOT)
         world.wrote()
         return commit
@@ -541,7 +583,20 @@ class Forge(Part):
             self.world.wrote()
 
     def label(self, number: int, add: Iterable[str], remove: Iterable[str] = ()) -> None:
-        raise NotImplementedError
+        proposal = self.world.proposals[number - 1]
+        labels = (proposal.labels | set(add)) - set(remove)
+        if labels != proposal.labels:
+            self.world._update(replace(proposal, labels=labels))
+            self.world.wrote()
+
+    def asked_to_release(self, number: int) -> str | None:
+        self.world.read()
+        return self.world.release_asked.get(number)
+
+    def reverts_since(self, moment: datetime) -> int:
+        self.world.read()
+        own = sum(p.kind is Kind.REVERT and p.opened_at >= moment for p in self.world.proposals)
+        return own + self.world.other_reverts
 
     def proof(self, commit: str, target: str) -> Proof:
         self.world.read()
@@ -557,26 +612,50 @@ class Forge(Part):
 
 
 class Cluster(Part):
-    def look(self, rollout: ArgoCD, claim: Claim, now: datetime) -> Verdict:
+    def look(self, rollout: Rollout | Workload, claim: Claim, now: datetime) -> Verdict:
         self.world.read()
         truth = self.world.serving.get(claim.commit)
         if not self.world.reachable:
             return Verdict(Outcome.INCONCLUSIVE, "Argo CD does not answer")
         if truth is None:
-            return Verdict(Outcome.PENDING, "not taken in yet", taken_in=False)
+            return Verdict(Outcome.PENDING, "not taken in yet", taken_in=False, blocked=self.world.blocked)
         outcome = {"rolling": Outcome.PENDING, "good": Outcome.SUCCEEDED, "bad": Outcome.FAILED}[truth]
         return Verdict(outcome, f"the rollout is {truth}", (Evidence("argocd", "GET", now, truth, outcome),))
 
-    def ask_to_sync(self, rollout: ArgoCD) -> None:
+    def ask_to_sync(self, rollout: Rollout) -> None:
         self.world.wrote()
+
+    def terminate(self, rollout: Rollout) -> None:
+        self.world.terminated += 1
+        self.world.blocked = False
+        self.world.wrote()
+
+    def advice(self, rollout: Rollout | Workload) -> Sequence[str]:
+        return ()
 
 
 class Prober(Part):
-    def probe(self, check: Check, expected: Expected, now: datetime) -> Verdict:
+    def probe(self, check: Probe, expected: Expected, now: datetime) -> Verdict:
         outcome = {"good": Outcome.SUCCEEDED, "bad": Outcome.FAILED, "silent": Outcome.PENDING}[
             self.world.probe
         ]
         return Verdict(outcome, f"the probe is {self.world.probe}")
+
+
+class Monitoring(Part):
+    def watch(self, check: Watch, merged_at: datetime, since: datetime, now: datetime) -> Verdict:
+        self.world.read()
+        outcome = Outcome.PENDING if now - since < timedelta(minutes=5) else Outcome.SUCCEEDED
+        return Verdict(
+            outcome, "the metrics are watched" if outcome is Outcome.PENDING else "the metrics are good"
+        )
+
+
+class Notifier(Part):
+    def tell(self, notice: Notice) -> None:
+        if notice.id not in self.world.told:
+            self.world.told = (*self.world.told, notice.id)
+        self.world.wrote()
 
 
 class Journal(Part):
@@ -595,11 +674,10 @@ class Journal(Part):
         return self.world.standing
 
     def remember(self, key: str, value: str, at: datetime) -> None:
-        self.world.notes[key] = at
+        self.world.notes[key] = (value, at)
 
     def recall(self, key: str) -> tuple[str, datetime] | None:
-        at = self.world.notes.get(key)
-        return ("", at) if at else None
+        return self.world.notes.get(key)
 
     def ping(self) -> None:
         return None
