@@ -1,13 +1,16 @@
 """Make commits that change a few files of another, in one git process and without a work tree."""
 
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.adapters.manifests.git import lines
 from bot.adapters.manifests.mirror import Mirror
+from bot.adapters.manifests.packing import Pack
 from bot.ports import Refused
+
+_FEW = 100  # objects; as many as git itself keeps without a pack when it receives them
+_NOT_IN_A_NAME = re.compile(r"[<>\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True)
@@ -18,15 +21,16 @@ class Identity:
     email: str
 
     def at(self, now: datetime) -> bytes:
-        """As git's fast-import writes a person and a time."""
-        return f"{self.name} <{self.email}> {int(now.timestamp())} +0000".encode()
+        """As a commit names a person and a time; what would end the name or the line is left out, as git does it."""
+        name, email = (_NOT_IN_A_NAME.sub("", text).strip() for text in (self.name, self.email))
+        return f"{name} <{email}> {int(now.timestamp())} +0000".encode()
 
 
 @dataclass(frozen=True)
 class NewCommit:
-    """What a commit changes, files by path as (mode, bytes), and its message."""
+    """What a commit changes, the new bytes of files that are there by path, and its message."""
 
-    files: Mapping[str, tuple[str, bytes]]
+    files: Mapping[str, bytes]
     message: str
 
 
@@ -37,34 +41,41 @@ def committed(mirror: Mirror, parent: str, commits: Sequence[NewCommit], signed:
     """
     if any("\0" in commit.message for commit in commits):
         raise Refused("the commit message has a NUL character in it")
-    stream: list[bytes] = []
-    for number, commit in enumerate(commits, 1):
-        stream += _stream(number, parent, commit, signed)
-    options = ("--quiet", "--done", "--force", "--date-format=raw")
-    return lines(mirror.git.run("fast-import", *options, stdin=b"".join([*stream, b"done\n"])))
+    pack = Pack()
+    made = [_added(mirror, pack, parent, commit, signed) for commit in commits]
+    command = ("unpack-objects", "-q") if len(pack) < _FEW else ("index-pack", "--stdin", "--fix-thin")
+    mirror.git.run(*command, stdin=pack.data())
+    return made
 
 
-def _stream(number: int, parent: str, commit: NewCommit, signed: bytes) -> Iterator[bytes]:
-    ref = f"refs/gitops-bot/{uuid.uuid4().hex}"
-    text = (commit.message if commit.message.endswith("\n") else commit.message + "\n").encode()
-    yield from (
-        f"commit {ref}\nmark :{number}\n".encode(),
-        b"author ",
-        signed,
-        b"\ncommitter ",
-        signed,
-        b"\n",
-    )
-    yield from (_data(text), f"from {parent}\n".encode())
-    for path, (mode, data) in sorted(commit.files.items()):
-        yield from (f"M {mode} inline {_quoted(path)}\n".encode(errors="surrogateescape"), _data(data))
-    # Asked before the end, since the mark is all that is kept of the commit: its ref goes again.
-    yield from (f"\nget-mark :{number}\n".encode(), f"reset {ref}\nfrom {'0' * len(parent)}\n\n".encode())
+def _added(mirror: Mirror, pack: Pack, parent: str, commit: NewCommit, signed: bytes) -> str:
+    tree = _tree(mirror, pack, parent, commit.files)
+    text = commit.message if commit.message.endswith("\n") else commit.message + "\n"
+    head = f"tree {tree}\nparent {parent}\n".encode()
+    people = b"author %s\ncommitter %s\n\n" % (signed, signed)
+    return pack.add("commit", head + people + text.encode())
 
 
-def _data(data: bytes) -> bytes:
-    return b"data %d\n%s\n" % (len(data), data)
+def _tree(mirror: Mirror, pack: Pack, commit: str, files: Mapping[str, bytes]) -> str:
+    """The tree of a commit with other bytes in these files: each folder on the way names other objects than before."""
+    changed: dict[str, dict[str, str]] = {"": {}}
+    for path, data in files.items():
+        folder, _, name = path.rpartition("/")
+        changed.setdefault(folder, {})[name] = pack.add("blob", data)
+        while folder:
+            folder = folder.rpartition("/")[0]
+            changed.setdefault(folder, {})
+    oid = ""
+    for folder in sorted(changed, key=_depth, reverse=True):
+        tree = mirror.objects.folder(commit, folder)
+        if tree is None:
+            raise ValueError(f"{folder!a} is not a folder of {commit}")
+        places = {tree.entries[name][1]: new for name, new in changed[folder].items()}
+        oid = pack.add_changed(tree.oid, tree.data, places)
+        above, _, name = folder.rpartition("/")
+        changed[above][name] = oid
+    return oid
 
 
-def _quoted(path: str) -> str:
-    return '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _depth(folder: str) -> int:
+    return folder.count("/") + 1 if folder else 0

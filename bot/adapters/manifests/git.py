@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,26 +73,29 @@ class Git:
 
     def ask(self, *arguments: str, stdin: bytes = b"", remote: bool = False, patience: float = 60) -> Answer:
         """The command's answer, whatever it is. Only a `remote` command is given the token."""
+        secret = self._token() if remote and self._token else ""
+        process = self._spawned(arguments, secret)
+        out, err = self._ended(process, arguments[0], stdin, patience)
+        return Answer(int(process.returncode), out, _without(err.decode(errors="replace"), secret))
+
+    def begun(self, *arguments: str) -> Any:
+        """A command without the token that goes on, as a `subprocess.Popen`; it is ended when nobody holds it any more."""
+        return self._spawned(arguments, "")
+
+    def _spawned(self, arguments: Sequence[str], secret: str) -> Any:
         # Imported late: importing GitPython runs git, and `--help` must not.
         from git.cmd import Git as Command
 
-        secret = self._token() if remote and self._token else ""
-        command = ["git", f"--git-dir={self._folder}", *arguments]
-        process = Command(str(self._folder)).execute(
-            command,
+        home = str(self._folder)
+        process = Command(home).execute(
+            ["git", f"--git-dir={self._folder}", *arguments],
             istream=subprocess.PIPE,
             as_process=True,
-            env={
-                **_ENVIRONMENT,
-                "HOME": str(self._folder),
-                "XDG_CONFIG_HOME": str(self._folder),
-                **self._login(secret),
-            },
+            env={**_ENVIRONMENT, "HOME": home, "XDG_CONFIG_HOME": home, **self._login(secret)},
             start_new_session=True,
         )
         self.started += 1
-        out, err = self._ended(process, arguments[0], stdin, patience)
-        return Answer(int(process.returncode), out, _without(err.decode(errors="replace"), secret))
+        return process
 
     def _ended(self, process: Any, name: str, stdin: bytes, patience: float) -> tuple[bytes, bytes]:
         try:

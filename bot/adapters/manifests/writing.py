@@ -118,7 +118,7 @@ class Writing:
             raise Refused(
                 f"nothing would change: the pins of {order.target.name}{where} do not need to become {order.value}"
             )
-        return NewCommit({path: (state[path].mode, data) for path, data in changed.items()}, order.message)
+        return NewCommit(changed, order.message)
 
     def _push(self, orders: Sequence[Order]) -> None:
         pushes = [Push(order.name, order.commit, order.expect) for order in orders]
