@@ -5,7 +5,7 @@ from bot.adapters.manifests.changes import Change, Replace
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.mentions import CONTAINERS
 from bot.adapters.manifests.places import Place, refuse_templates
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.source import Source
 from bot.core.model import ContainerPin, PinValue
 
 

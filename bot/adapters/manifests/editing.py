@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from bot.adapters.manifests import fields, mentions, references, scalars, templates, tree
+from bot.adapters.manifests import fields, mentions, parsing, references, scalars, templates, tree
 from bot.adapters.manifests.places import Place
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.source import Source
 from bot.core.model import PinValue
 from bot.ports import Refused
 
@@ -38,7 +38,7 @@ def _version(new: str) -> PinValue:
 
 def _named(path: str, data: bytes, image: str) -> tuple[Source, list[Place]]:
     try:
-        source = tree.read(path, data, image)
+        source = parsing.read(path, data, image)
     except Refused:
         source = templates.read(path, data, image)
         found = templates.mentions(source, image)
@@ -47,7 +47,7 @@ def _named(path: str, data: bytes, image: str) -> tuple[Source, list[Place]]:
         return source, found
     found = _literal(source, image)
     if not found and source.is_part:
-        source = tree.read(path, data)
+        source = parsing.read(path, data)
         found = _literal(source, image)
     return source, found
 
@@ -62,7 +62,7 @@ def _with(
     steps = fields.plain(at[1])
     if any(_stands_at(place, steps) for place in known[1]):
         return known
-    source = tree.read(path, data)
+    source = parsing.read(path, data)
     # A key beside it says the version: `image: x` with `defaultImageVersion: …`, say.
     found = [place for place in _literal(source, image) if place.steps[:-1] != steps[:-1]]
     nodes = fields.found(source, fields.rendered(steps), at[0] + 1)

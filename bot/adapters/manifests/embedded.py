@@ -1,8 +1,9 @@
 """Documents inside a scalar: YAML or JSON in a block of a ConfigMap, a patch, or Helm values in an Application."""
 
 from bot.adapters.manifests.compose import Node
+from bot.adapters.manifests.parsing import parsable
+from bot.adapters.manifests.source import Source
 from bot.adapters.manifests.splices import token
-from bot.adapters.manifests.tree import Source, parsable
 from bot.ports import Refused
 
 

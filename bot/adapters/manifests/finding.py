@@ -4,9 +4,9 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.adapters.manifests import containers, fields, kustomize, markers, mentions, templates, tree
+from bot.adapters.manifests import containers, fields, kustomize, markers, mentions, parsing, templates, tree
 from bot.adapters.manifests.places import Place, refuse_shared, refuse_templates
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.source import Source
 from bot.core.model import ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
 from bot.ports import Refused
 
@@ -88,7 +88,7 @@ class _Reading:
         if path not in self.sources:
             data, image = self.files[path], self.target.image
             try:
-                self.sources[path] = tree.read(path, data, self._naming(path))
+                self.sources[path] = parsing.read(path, data, self._naming(path))
             except Refused:
                 template = templates.read(path, data, image) if templates_too else None
                 if template is None or not template.roots:
@@ -110,7 +110,7 @@ class _Reading:
         for path, data in sorted(self.files.items()):
             if (folder and not path.startswith(f"{folder}/")) or not path.endswith((".yaml", ".yml")):
                 continue
-            if len(data) <= tree.LIMIT and markers.says(data.decode(errors="surrogateescape"), name):
+            if len(data) <= parsing.LIMIT and markers.says(data.decode(errors="surrogateescape"), name):
                 found += markers.mentions(self._source(path), name, self.target.image)
         if not found:
             kind = "imagepolicy" if pin.policy else "gitops-bot"

@@ -9,7 +9,7 @@ from bot.adapters.manifests import tree
 from bot.adapters.manifests.changes import Append, Change, Insert, Remove, Replace
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.places import Place, refuse_templates
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.source import Source
 from bot.core.model import KustomizePin, PinValue
 
 FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bot.adapters.manifests import fields, finding, kustomize, mentions, templates, tree
+from bot.adapters.manifests import fields, finding, kustomize, mentions, parsing, templates
 from bot.adapters.manifests.places import Place
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.source import Source
 from bot.core.model import PinValue, Target
 from bot.core.names import version_of_tag
 from bot.ports import Refused
@@ -72,7 +72,7 @@ def naming(image: str, files: Mapping[str, bytes]) -> Iterator[Mention]:
 
 def _read(path: str, data: bytes, image: str) -> tuple[Source | None, list[Place]]:
     try:
-        source = tree.read(path, data)
+        source = parsing.read(path, data)
     except Refused:
         try:
             source = templates.read(path, data, image)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bot.adapters.manifests import embedded, kustomize, shapes, tree
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.places import Place, Steps
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.source import Source
 
 CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _URIS = ("storageUri", "modelUri")

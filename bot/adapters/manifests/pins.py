@@ -4,7 +4,7 @@ from bot.adapters.manifests import finding, references, scalars, tree
 from bot.adapters.manifests.finding import Files, folders, inside, paths
 from bot.adapters.manifests.places import Place
 from bot.adapters.manifests.scalars import Step
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.source import Source
 from bot.core.model import PinValue, Target
 from bot.ports import Refused
 

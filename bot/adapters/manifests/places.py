@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bot.adapters.manifests import tree
 from bot.adapters.manifests.changes import Change
 from bot.adapters.manifests.compose import Node
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.source import Source
 from bot.core.model import PinValue
 
 Step = str | int

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from bot.adapters.manifests import quoting, tree
 from bot.adapters.manifests.changes import Append, Change, Insert, Remove, Replace, Rewrite, expected_value
 from bot.adapters.manifests.compose import Node
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.source import Source
 from bot.ports import Refused
 
 Pair = tuple[Node, Node]

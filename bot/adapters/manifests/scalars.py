@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from bot.adapters.manifests import quoting, tree
 from bot.adapters.manifests.changes import Change, Replace, Rewrite, expected_value
 from bot.adapters.manifests.proof import prove
+from bot.adapters.manifests.source import Source, Splice, joined
 from bot.adapters.manifests.splices import splice
-from bot.adapters.manifests.tree import Source, Splice
 from bot.ports import Refused
 
 Step = tuple[Source, Change]
@@ -43,7 +43,7 @@ def _solved(source: Source, steps: Sequence[Step]) -> tuple[list[Splice], list[C
     rewritten: list[Change | Rewrite] = [*expected]
     for child, below in inner.values():
         within, wanted = _solved(child, below)
-        text = tree.joined(child.text, within)
+        text = joined(child.text, within)
         prove(child, dataclasses.replace(child, text=text).parsed(), wanted)
         rewritten.append(Rewrite(child.node, text))
         splices += [_lifted(source, child, item) for item in within]

@@ -7,7 +7,7 @@ from bot.adapters.manifests import references, tree
 from bot.adapters.manifests.changes import Change, Replace
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.places import Place, Steps
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.source import Source
 from bot.core.model import PinValue
 
 _TAGS = ("tag", "imageTag")

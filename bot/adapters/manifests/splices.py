@@ -5,7 +5,7 @@ import re
 from bot.adapters.manifests import quoting, tree
 from bot.adapters.manifests.changes import Append, Change, Insert, Remove, Replace
 from bot.adapters.manifests.compose import Node
-from bot.adapters.manifests.tree import Source, Splice
+from bot.adapters.manifests.source import Source, Splice
 
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+(?:#[^\n\r]*\s+)*)+")
 _LINE_END = re.compile(r"\r\n|\n|\r")

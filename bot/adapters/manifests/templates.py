@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.adapters.manifests import shapes, tree
+from bot.adapters.manifests import parsing, shapes, tree
 from bot.adapters.manifests.places import Place
-from bot.adapters.manifests.tree import Source
+from bot.adapters.manifests.source import Source
 
 _RULE = (
     r"^[ \t]*(?:-[ \t]+)?[\"']?image[\"']?[ \t]*:[ \t]+(?P<quote>[\"']?)"
@@ -33,7 +33,7 @@ class _Line:
 
 def read(path: str, data: bytes, image: str) -> Source:
     """The file with one root per line that names the image literally; it may have none."""
-    whole = tree.decoded(path, data)
+    whole = parsing.decoded(path, data)
     rule = re.compile(_RULE.format(name=re.escape(image)), re.MULTILINE)
 
     def compose(path: str, text: str, line: Callable[[int], int]) -> tuple[_Line, ...]:

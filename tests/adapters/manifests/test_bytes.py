@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.manifests import pins, proof, quoting, scalars, tree
+from bot.adapters.manifests import parsing, pins, proof, quoting, scalars, tree
 from bot.adapters.manifests.changes import Insert, Remove, Replace
 from bot.core.model import Alias, ContainerPin, KustomizePin, PinValue, Target
 from bot.ports import Refused
@@ -237,9 +237,9 @@ def test_a_tag_that_never_was_a_string_gains_quotes_even_when_it_stays() -> None
 
 
 def test_the_proof_refuses_an_edit_that_changes_more_than_the_pin() -> None:
-    old = tree.read("a.yaml", b"a: x\nb: y\n")
+    old = parsing.read("a.yaml", b"a: x\nb: y\n")
     node = tree.value_of(old.roots[0], "a")
-    proof.prove(old, tree.read("a.yaml", b"a: z\nb: y\n"), [Replace(node, "z")])
+    proof.prove(old, parsing.read("a.yaml", b"a: z\nb: y\n"), [Replace(node, "z")])
     for wrong in (
         b"a: z\nb: w\n",
         b"a: z\n",
@@ -249,26 +249,26 @@ def test_the_proof_refuses_an_edit_that_changes_more_than_the_pin() -> None:
         b"a: [z]\nb: y\n",
     ):
         with pytest.raises(Refused, match=r"a\.yaml"):
-            proof.prove(old, tree.read("a.yaml", wrong), [Replace(node, "z")])
+            proof.prove(old, parsing.read("a.yaml", wrong), [Replace(node, "z")])
 
 
 def test_the_proof_refuses_an_alias_that_became_a_copy() -> None:
-    old = tree.read("a.yaml", b"a: &x y\nb: *x\nc: d\n")
+    old = parsing.read("a.yaml", b"a: &x y\nb: *x\nc: d\n")
     node = tree.value_of(old.roots[0], "c")
-    proof.prove(old, tree.read("a.yaml", b"a: &x y\nb: *x\nc: z\n"), [Replace(node, "z")])
+    proof.prove(old, parsing.read("a.yaml", b"a: &x y\nb: *x\nc: z\n"), [Replace(node, "z")])
     with pytest.raises(Refused, match=r"a\.yaml"):
-        proof.prove(old, tree.read("a.yaml", b"a: &x y\nb: y\nc: z\n"), [Replace(node, "z")])
+        proof.prove(old, parsing.read("a.yaml", b"a: &x y\nb: y\nc: z\n"), [Replace(node, "z")])
 
 
 @pytest.mark.parametrize(
     "wrong", ["a: x\n", "a: x\nc: z\nb: w\n", "a: x\nb: z\n", "a: x\nb: w\nd: 1\n", "b: w\n", "[a, b]\n"]
 )
 def test_the_proof_refuses_a_pair_that_is_not_where_and_what_it_should_be(wrong: str) -> None:
-    old = tree.read("a.yaml", b"a: x\nc: z\n")
+    old = parsing.read("a.yaml", b"a: x\nc: z\n")
     changes = [Insert(old.roots[0], "a", "b", "w"), Remove(old.roots[0], "c")]
-    proof.prove(old, tree.read("a.yaml", b"a: x\nb: w\n"), changes)
+    proof.prove(old, parsing.read("a.yaml", b"a: x\nb: w\n"), changes)
     with pytest.raises(Refused, match=r"a\.yaml"):
-        proof.prove(old, tree.read("a.yaml", wrong.encode()), changes)
+        proof.prove(old, parsing.read("a.yaml", wrong.encode()), changes)
 
 
 def test_a_value_that_its_explicit_tag_makes_no_string_is_refused() -> None:
@@ -345,13 +345,13 @@ def test_any_bytes_are_edited_or_refused(data: bytes) -> None:
 @given(st.text(max_size=12))
 @settings(max_examples=200, deadline=None)
 def test_any_text_that_is_written_reads_back_as_this_text(text: str) -> None:
-    source = tree.read("a.yaml", b"a: b\n")
+    source = parsing.read("a.yaml", b"a: b\n")
     node = tree.value_of(source.roots[0], "a")
     try:
         data = scalars.edited(source, [Replace(node, text)])
     except Refused:
         return
-    read = tree.value_of(tree.read("a.yaml", data).roots[0], "a")
+    read = tree.value_of(parsing.read("a.yaml", data).roots[0], "a")
     assert read.value == text
     assert read.style or quoting.is_string(text)
 
@@ -364,7 +364,7 @@ def test_in_a_bundle_of_documents_only_those_that_name_the_image_are_parsed(end:
     parts = [other] * 3 + [named, other, f"# {IMAGE} is also named here\nkind: Service\n"] + [other] * 3
     before = (bom + "---\n".join(parts)).replace("\n", end)
     assert contained(before) == before.replace(":v6", f":v7@{SHA}").encode()
-    source = tree.read("app.yaml", before.encode(), "fraud-detector")
+    source = parsing.read("app.yaml", before.encode(), "fraud-detector")
     assert (len(source.roots), source.is_part, source.data) == (2, True, before.encode())
     assert source.line(source.roots[0]) == 16
 
