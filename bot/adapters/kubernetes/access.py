@@ -19,7 +19,7 @@ from lightkube.config.models import User
 from lightkube.core.exceptions import ConfigError
 
 from bot.adapters.kubernetes.answers import excerpt
-from bot.adapters.kubernetes.plugin import PluginAuth, bearer, plugin
+from bot.adapters.kubernetes.login import Login, bearer, plugin, token_file
 from bot.ports import Refused
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -93,7 +93,7 @@ class Access:
             raise Refused("the bot does not run in a pod that has one: name a kubeconfig") from None
         if config is None:
             raise Refused("it has no current context")
-        return config, user_auth(config.user)
+        return config, Login(token_file(self.service_account / "token"))
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -125,11 +125,11 @@ def _login(document: Mapping[str, Any], config: SingleConfig, folder: Path) -> h
     if known is None:
         return None
     if known.token_file is not None:
-        known.token_file = str(folder / known.token_file)
-    elif known.token is not None:
+        return Login(token_file(folder / known.token_file))
+    if known.token is not None:
         bearer(known.token, f"user {excerpt(str(context.user), 80)}")
     elif known.exec is not None:
-        return PluginAuth(plugin(user.get("exec") or {}, folder))
+        return Login(plugin(user.get("exec") or {}, folder).run)
     return user_auth(known)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx2
-from lightkube.core.exceptions import ConfigError
 
 from bot.adapters.kubernetes.access import Access
 from bot.adapters.kubernetes.answers import Answer, excerpt
@@ -45,14 +44,9 @@ class Conversation:
             with client.stream(method, path, params=dict(query), json=document, headers=headers) as response:
                 body = _bounded(response.iter_bytes(), limit, began + 3 * patience)
                 return Answer(response.status_code, response.headers.get("Retry-After"), body)
-        except ConfigError as error:
-            raise Refused(f"{self._access}: {excerpt(str(error))}") from None
         except httpx2.TimeoutException:
             raise Retryable(f"the cluster does not answer within {patience:g} s") from None
-        except (httpx2.LocalProtocolError, ValueError):
-            # What a header cannot carry; the text of these repeats the login.
-            raise Refused(f"{self._access}: the token is not one line of plain characters") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             raise _unreachable(error) from None
 
     def _client(self) -> httpx2.Client:

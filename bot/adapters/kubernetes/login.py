@@ -1,14 +1,14 @@
-"""Credentials from a program, as a kubeconfig's `exec` names it: what the cloud providers' kubeconfigs use.
+"""Tokens that change: from a file, or from a program that a kubeconfig's `exec` names, as the cloud providers' do.
 
-lightkube's own knows neither `client.authentication.k8s.io/v1` nor KUBERNETES_EXEC_INFO, which some plugins demand, and
-waits for ever.
+lightkube's own program login knows neither `client.authentication.k8s.io/v1` nor KUBERNETES_EXEC_INFO, which some
+programs demand, and waits for ever; and what is wrong with a file's token would be found, and logged, by the HTTP library.
 """
 
 import json
 import os
 import subprocess
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,10 @@ from bot.ports import Refused, Retryable
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _PATIENCE = 30.0
 _EARLY = timedelta(seconds=30)
+
+
+Credential = tuple[str, datetime | None]
+"""The value of the header, and when it expires, where that is known."""
 
 
 def bearer(token: Any, whose: str) -> str:
@@ -46,8 +50,8 @@ class Plugin:
     hint: str
     environment: Mapping[str, str] = field(repr=False)
 
-    def run(self) -> tuple[str, datetime | None]:
-        """The value of the header, and when it expires. Raises `Refused`, or `Retryable` when it takes too long."""
+    def run(self) -> Credential:
+        """Raises `Refused`, or `Retryable` when it takes too long."""
         name = excerpt(self.command[0], 120)
         info = {"apiVersion": self.version, "kind": "ExecCredential", "spec": {"interactive": False}}
         # A plugin finds its own login where the person's shell would: that is what kubectl gives it, too.
@@ -68,7 +72,7 @@ class Plugin:
             raise Refused(f"the kubeconfig's program {name} ended with {done.returncode}: {said}")
         return self._credential(done.stdout, name)
 
-    def _credential(self, output: bytes, name: str) -> tuple[str, datetime | None]:
+    def _credential(self, output: bytes, name: str) -> Credential:
         try:
             status = json.loads(output)["status"]
             token, expires = status.get("token"), status.get("expirationTimestamp")
@@ -98,17 +102,32 @@ def plugin(described: Mapping[str, Any], folder: Path) -> Plugin:
     return Plugin(version, (program, *words), str(described.get("installHint") or ""), environment)
 
 
-class PluginAuth(httpx2.Auth):
-    """Asks the program when there is no credential, when it has expired, and when the cluster no longer takes it."""
+def token_file(path: Path) -> Callable[[], Credential]:
+    """Reads the file anew, whenever it is called."""
 
-    def __init__(self, program: Plugin) -> None:
-        """Nothing is run before the first question."""
-        self._program = program
+    def read() -> Credential:
+        try:
+            text = path.read_bytes().decode().strip()
+        except OSError as error:
+            raise Refused(f"the token file {path} cannot be read ({error.strerror})") from None
+        except ValueError:
+            text = ""
+        return bearer(text, f"the token file {path}"), None
+
+    return read
+
+
+class Login(httpx2.Auth):
+    """Asks the source when there is no token yet, when it has expired, and when the cluster no longer takes it."""
+
+    def __init__(self, source: Callable[[], Credential]) -> None:
+        """Nothing is asked before the first request."""
+        self._source = source
         self._lock = threading.Lock()
-        self._held: tuple[str, datetime | None] | None = None
+        self._held: Credential | None = None
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """The request with the credential, and once more with a new one after 401."""
+        """The request with the token, and once more with a new one after 401."""
         used = self._header(None)
         request.headers["Authorization"] = used
         response = yield request
@@ -119,7 +138,6 @@ class PluginAuth(httpx2.Auth):
     def _header(self, refused: str | None) -> str:
         with self._lock:
             held = self._held
-            stale = held is None or held[0] == refused
-            if held is None or stale or (held[1] is not None and datetime.now(UTC) >= held[1] - _EARLY):
-                self._held = held = self._program.run()
+            if held is None or held[0] == refused or (held[1] and datetime.now(UTC) >= held[1] - _EARLY):
+                self._held = held = self._source()
             return held[0]
