@@ -37,7 +37,9 @@ def own_release_failed(case: Case) -> Verdict | None:
 def _about_the_claim(case: Case, release: Release, condition: Condition) -> bool:
     """Old values and old charts leave their failure behind for a moment (11b: 0.1 s)."""
     if case.named:
-        return condition.generation is not None and condition.generation == release.generation
+        return (
+            case.attempted and condition.generation is not None and condition.generation == release.generation
+        )
     if "+" in release.chart:
         return case.chart_of(release.chart, case.carriers)
     return case.attempted and condition.since is not None and condition.since >= case.claim.merged_at - _SKEW
@@ -46,7 +48,8 @@ def _about_the_claim(case: Case, release: Release, condition: Condition) -> bool
 def own_run_failed(case: Case) -> Verdict | None:
     """Flux tries a failed revision again, and it may come good by itself (03d): a health check must fail twice.
 
-    What cannot be built or is refused by the API server fails at once (04, 05).
+    What cannot be built, or what the API server calls invalid, fails at once (04, 05); a run that could not reach
+    something (a webhook, a decryption key, a ConfigMap) has until the deadline.
     """
     ready, claimed = case.app.ready, commit(case.claim.commit)
     if ready.status != "False":
@@ -55,15 +58,22 @@ def own_run_failed(case: Case) -> Verdict | None:
         return case.inconclusive(
             f"{claimed} was applied, and a later run failed ({ready.reason}){said(ready.message)}"
         )
-    if ready.reason in ("BuildFailed", "ReconciliationFailed", "PruneFailed"):
+    if ready.reason == "HealthCheckCanceled":
+        return case.pending(f"the health check of {claimed} was cancelled for a newer commit")
+    if _for_good(ready):
         return case.verdict(
             Outcome.FAILED, f"{claimed} cannot be applied ({ready.reason}){said(ready.message)}"
         )
-    if ready.reason == "HealthCheckCanceled":
-        return case.pending(f"the health check of {claimed} was cancelled for a newer commit")
     return _failed_twice(case) or case.pending(
-        f"{commit(case.app.attempted)} is not healthy ({ready.reason}), and Flux tries again{said(ready.message)}"
+        f"{commit(case.app.attempted)} has not come through ({ready.reason}), and Flux tries again{said(ready.message)}"
     )
+
+
+def _for_good(ready: Condition) -> bool:
+    """The same manifests give the same answer again."""
+    if ready.reason == "BuildFailed":
+        return ready.message.startswith("kustomize build failed")
+    return ready.reason == "ReconciliationFailed" and "dry-run failed (Invalid)" in ready.message
 
 
 def _failed_twice(case: Case) -> Verdict | None:

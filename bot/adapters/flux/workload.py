@@ -46,7 +46,10 @@ class Pods:
 
 
 def workloads(documents: Sequence[Mapping[str, Any]], claim: Claim) -> tuple[Workload, ...]:
-    """Those that the claim names, else all that run images of its repository."""
+    """Those that the claim names; else those that run its image, or all of its repository where none does.
+
+    An apply changes all at once, so one that keeps another tag beside one that has the claimed tag is meant to.
+    """
     found = []
     for document in documents:
         if document.get("kind") not in KINDS:
@@ -54,7 +57,8 @@ def workloads(documents: Sequence[Mapping[str, Any]], claim: Claim) -> tuple[Wor
         name = text(child(document, "metadata"), "name")
         if name == claim.deployment if claim.deployment else _runs(document, claim.image):
             found.append(_workload(document, claim.image))
-    return tuple(found)
+    carrying = tuple(item for item in found if item.carries)
+    return tuple(found) if claim.deployment else carrying or tuple(found)
 
 
 def images(document: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,0 +1,118 @@
+"""Reads what one verdict needs: the Kustomization, its source, the HelmRelease, and the workloads that they applied."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.adapters.flux.fields import child, maps, text
+from bot.adapters.flux.images import of_same_repository
+from bot.adapters.flux.reading import source_of
+from bot.adapters.flux.resources import HELM_RELEASE, KUSTOMIZATION, POD, SOURCES, WORKLOADS
+from bot.adapters.flux.wording import excerpt
+from bot.adapters.flux.workload import images
+from bot.core.model import Flux
+from bot.core.verdict import Claim
+from bot.ports import Objects, Refused
+
+_MOST_WORKLOADS = 20
+_MOST_PODS = 50
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An entry of an inventory that can run images: `<namespace>_<name>_apps_Deployment`."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The documents of one look, and what the bot was not allowed to read of them."""
+
+    documents: tuple[Document, ...]
+    withheld: str | None = None
+
+
+def kustomization(objects: Objects, rollout: Flux) -> Document:
+    """The Kustomization, with its kind. `Refused` when there is none."""
+    found = objects.get(KUSTOMIZATION, rollout.namespace, rollout.kustomization)
+    if found is None:
+        where = f"{excerpt(rollout.namespace, 80)}/{excerpt(rollout.kustomization, 80)}"
+        raise Refused(f"there is no Kustomization {where}: correct `rollout:` or create it")
+    return {**found, "kind": "Kustomization"}
+
+
+def source(objects: Objects, of_it: Document) -> Document | None:
+    """The source of a Kustomization, with its kind."""
+    kind, namespace, name = source_of(of_it)
+    found = objects.get(SOURCES[kind], namespace, name) if kind in SOURCES and name else None
+    return None if found is None else {**found, "kind": kind}
+
+
+def release(objects: Objects, rollout: Flux) -> Document | None:
+    """The HelmRelease that the rollout names; one that is not there yet is empty, and None where none is named."""
+    if rollout.helm_release is None:
+        return None
+    namespace = rollout.helm_namespace or rollout.namespace
+    found = objects.get(HELM_RELEASE, namespace, rollout.helm_release)
+    return {**(found or {"metadata": {"name": rollout.helm_release}}), "kind": "HelmRelease"}
+
+
+def read(objects: Objects, rollout: Flux, claim: Claim) -> Reading:
+    """Everything but the pods. Workloads that may not be read are left out and said."""
+    app = kustomization(objects, rollout)
+    found: list[Document] = [app]
+    found += [item for item in (source(objects, app), release(objects, rollout)) if item is not None]
+    try:
+        found += _workloads(objects, found, claim)
+    except Refused as problem:
+        return Reading(tuple(found), str(problem))
+    return Reading(tuple(found))
+
+
+def applied(documents: Sequence[Document]) -> tuple[Applied, ...]:
+    """What can run images in the inventories of these Kustomizations and HelmReleases, in their order."""
+    entries = (
+        text(entry, "id").split("_")
+        for document in documents
+        for entry in maps(child(child(document, "status"), "inventory"), "entries")
+    )
+    return tuple(
+        Applied(kind=parts[3], namespace=parts[0], name=parts[1])
+        for parts in entries
+        if len(parts) == 4 and parts[2] == "apps" and parts[3] in WORKLOADS
+    )
+
+
+def _workloads(objects: Objects, documents: Sequence[Document], claim: Claim) -> Iterator[Document]:
+    listed = applied(documents)
+    if claim.deployment is not None:
+        listed = tuple(item for item in listed if item.name == claim.deployment)
+    for item in listed[:_MOST_WORKLOADS]:
+        found = objects.get(WORKLOADS[item.kind], item.namespace, item.name)
+        if found is not None and _concerns(found, claim):
+            yield {**found, "kind": item.kind}
+
+
+def _concerns(document: Document, claim: Claim) -> bool:
+    return claim.deployment is not None or any(
+        of_same_repository(one, claim.image) for one in images(document)
+    )
+
+
+def pods(objects: Objects, documents: Sequence[Document]) -> tuple[Document, ...]:
+    """The pods of the workloads among these documents, at most fifty of each."""
+    found: list[Document] = []
+    for document in documents:
+        if document.get("kind") not in WORKLOADS:
+            continue
+        labels = child(child(child(document, "spec"), "selector"), "matchLabels")
+        selector = ",".join(f"{key}={value}" for key, value in labels.items() if isinstance(value, str))
+        if selector:
+            namespace = text(child(document, "metadata"), "namespace")
+            found += objects.list(POD, namespace, labels=selector, limit=_MOST_PODS)
+    return tuple({**item, "kind": "Pod"} for item in found)
