@@ -41,6 +41,9 @@ class Doors:
     version: str = "unknown"
     mlflow_secrets: Callable[[], Sequence[str]] = _no_secrets
     github_secrets: Callable[[], Sequence[str]] = _no_secrets
+    argocd_secrets: Callable[[], Sequence[str]] = _no_secrets
+    flux_secrets: Callable[[], Sequence[str]] = _no_secrets
+    alertmanager_secrets: Callable[[], Sequence[str]] = _no_secrets
     github_login: str | None = None
     manifests_repository: str | None = None
     base_branch: str | None = None

@@ -14,8 +14,8 @@ from bot.core.names import TARGET
 from bot.core.report import ACTION_NAMES
 from bot.ports import Entry, Queued, Refused, Retryable, Standing
 from bot.web.view import State, state_of
+from bot.web.webhooks import SENDERS
 
-SENDERS = ("mlflow", "github")
 RESULTS = ("accepted", "repeated", "bad signature", "malformed", "too large", "unavailable")
 OUTCOMES = ("done", "retry", "refused", "crashed")
 QUEUE_STATES = ("queued", "running", "delayed", "failing")
@@ -74,7 +74,7 @@ class Metrics:
 
     def webhook(self, sender: str, result: str) -> None:
         """Count a webhook; `result` is one of RESULTS."""
-        self._webhooks.labels(_one_of(sender, SENDERS), _one_of(result, RESULTS)).inc()
+        self._webhooks.labels(_one_of(sender, tuple(SENDERS)), _one_of(result, RESULTS)).inc()
 
     def passed(self, entry: Entry) -> None:
         """Count a pass that ended with this entry, and its seconds."""

@@ -205,10 +205,26 @@ def test_checks_name_the_target_of_their_branch_or_all_when_they_have_none(kind:
     assert checked(None).all_of_repository == "acme/manifests"
 
 
-def test_a_comment_on_a_pull_request_may_concern_every_target_and_one_on_an_issue_none() -> None:
-    on_pull = event(action="created", issue={"number": 3, "pull_request": {}})
-    assert interpret("issue_comment", on_pull).all_of_repository == "acme/manifests"
-    assert interpret("issue_comment", event(action="created", issue={"number": 3})).all_of_repository is None
+def commented(text: str = "Sorry!\r\n/gitops-bot release", **fields: Any) -> dict[str, Any]:
+    on_pull = {"number": 3, "pull_request": {}}
+    return event(**{"action": "created", "issue": on_pull, "comment": {"body": text}, **fields})
+
+
+@pytest.mark.parametrize("action", ["created", "edited"])
+def test_a_comment_that_tells_the_bot_something_may_concern_every_target(action: str) -> None:
+    assert interpret("issue_comment", commented(action=action)).all_of_repository == "acme/manifests"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [commented("Looks good"), commented(""), commented(issue={"number": 3}), commented(action="deleted")],
+)
+def test_a_comment_that_tells_the_bot_nothing_concerns_no_target(body: dict[str, Any]) -> None:
+    assert interpret("issue_comment", body) == Hint("maria", "issue_comment", "")
+
+
+def test_what_the_bot_itself_comments_concerns_no_target() -> None:
+    assert interpret("issue_comment", commented(), own_login="Maria").all_of_repository is None
 
 
 @pytest.mark.parametrize("kind", ["ping", "star", "", "💥"])
@@ -231,6 +247,7 @@ def test_an_event_that_concerns_nobody_hints_at_nothing(kind: str) -> None:
         ("status", event(), "context"),
         ("check_run", event(check_run=None), "check_run"),
         ("issue_comment", event(), "issue"),
+        ("issue_comment", commented(comment=None), "comment.body"),
     ],
 )  # fmt: skip
 def test_a_missing_key_is_named(kind: str, body: dict[str, Any], missing: str) -> None:
@@ -250,7 +267,7 @@ KEYS = st.sampled_from(
     [
         "action", "sender", "login", "repository", "full_name", "default_branch", "pull_request", "head", "ref",
         "repo", "workflow_run", "event", "display_title", "context", "branches", "name", "check_suite", "check_run",
-        "head_branch", "issue",
+        "head_branch", "issue", "comment", "body",
     ]
 )  # fmt: skip
 TEXTS = st.sampled_from([BRANCH, "acme/manifests", "refs/heads/main", "main", "maria"]) | st.text()

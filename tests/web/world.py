@@ -30,6 +30,9 @@ from bot.web.metrics import Metrics
 
 MLFLOW_SECRET = "an MLflow secret, ünlike others"
 GITHUB_SECRET = "a GitHub secret"
+ARGOCD_TOKEN = "an Argo CD token, ünlike others"
+FLUX_SECRET = "a Flux secret"
+ALERTMANAGER_TOKEN = "an Alertmanager token"
 MANIFESTS = "acme/manifests"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -110,6 +113,9 @@ class Web:
             "version": "0.1.0",
             "mlflow_secrets": lambda: (MLFLOW_SECRET, "the next one"),
             "github_secrets": lambda: (GITHUB_SECRET,),
+            "argocd_secrets": lambda: (ARGOCD_TOKEN, "the next one"),
+            "flux_secrets": lambda: (FLUX_SECRET, "the next one"),
+            "alertmanager_secrets": lambda: (ALERTMANAGER_TOKEN, "the next one"),
             "github_login": "gitops-bot[bot]",
             "manifests_repository": MANIFESTS,
             "alive": lambda: self.alive,

@@ -3,25 +3,25 @@
 A delivery decides nothing: it may be late, repeated or lost, and GitHub is asked afterwards.
 """
 
-import hashlib
-import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bot.core.model import Catalogue, Target
 from bot.core.names import PREFIX, TARGET, parse_branch
+from bot.web.webhooks.sender import BadDelivery, BadSignature, Reading, header, json_object, signed
+
+if TYPE_CHECKING:
+    from bot.web.doors import Doors
 
 SIGNATURE = "X-Hub-Signature-256"
+DELIVERY_ID = "X-GitHub-Delivery"
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}\Z")
 _CORRELATION = re.compile(rf"{PREFIX}-[0-9a-f]{{16}}(?![0-9a-f])")
 # What the bot does to its own pull requests without changing what a decision depends on.
 _ECHOES = frozenset({"edited", "labeled", "unlabeled", "review_requested"})
-
-
-class BadDelivery(Exception):
-    """The delivery is genuine and still not one of GitHub's; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +42,51 @@ class Hint:
     correlation: str | None = None
 
 
+def read(doors: "Doors", headers: Mapping[str, str], body: bytes) -> Reading:
+    """Verify a delivery by its signature, and name the targets that it may concern."""
+    if not verify(doors.github_secrets(), headers, body):
+        raise BadSignature("the signature does not fit: is the secret the same on both sides?")
+    event, delivery = header(headers, "X-GitHub-Event"), header(headers, DELIVERY_ID)
+    hint = interpret(
+        event,
+        json_object(body, ": choose the content type application/json"),
+        delivery_id=delivery,
+        base_branch=doors.base_branch,
+        own_login=doors.github_login,
+    )
+    return Reading(event, targets_of(hint, doors.catalogue(), doors.manifests_repository), delivery)
+
+
 def verify(secrets: Iterable[str | bytes], headers: Mapping[str, str], body: bytes) -> bool:
     """Whether one of the secrets signed exactly this body; several are for rotation, none believes nothing."""
-    sent = next((value for name, value in headers.items() if name.lower() == SIGNATURE.lower()), "")
-    signature = sent.encode("utf-8", "replace")
-    keys = [secret.encode() if isinstance(secret, str) else secret for secret in secrets if secret]
-    # All are compared, so that the time taken does not tell which secret fits.
-    return sum(hmac.compare_digest(_signature(key, body), signature) for key in keys) > 0
+    return signed(secrets, header(headers, SIGNATURE), body)
 
 
-def _signature(key: bytes, body: bytes) -> bytes:
-    return b"sha256=" + hmac.new(key, body, hashlib.sha256).hexdigest().encode()
+def targets_of(hint: "Hint", catalogue: Catalogue, manifests: str | None = None) -> tuple[str, ...]:
+    """The targets that a delivery may concern: named by a branch, built where a workflow ran, or all.
+
+    `manifests` is the manifests repo as `owner/name`; without it every repository counts as that one.
+    """
+    everything = hint.all_of_repository is not None and (
+        manifests is None or _same_repository(hint.all_of_repository, manifests)
+    )
+    return tuple(
+        target.name
+        for target in catalogue.targets.values()
+        if everything or target.name in hint.targets or _built_there(target, hint.workflow_repository)
+    )
+
+
+def _built_there(target: Target, repository: str | None) -> bool:
+    return (
+        repository is not None
+        and target.build is not None
+        and _same_repository(target.build.repository, repository)
+    )
+
+
+def _same_repository(one: str, other: str) -> bool:
+    return one.lower() == other.lower()
 
 
 def interpret(
@@ -139,7 +173,10 @@ def _about_heads(hint: Hint, body: Mapping[str, Any], names: Iterable[Any]) -> H
 
 
 def _issue_comment(hint: Hint, body: Mapping[str, Any], base_branch: str | None) -> Hint:
-    if "pull_request" not in _object(hint, body, "issue"):
+    """Only what tells the bot something; whether the person may, GitHub is asked, as for which target it is."""
+    if "pull_request" not in _object(hint, body, "issue") or body.get("action") == "deleted":
+        return hint
+    if f"/{PREFIX}" not in _text(hint, body, "comment", "body"):
         return hint
     return replace(hint, all_of_repository=_repository(hint, body))
 

@@ -11,9 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bot.core.model import Alias, Catalogue, Stage, Target
 from bot.core.names import PREFIX
+from bot.web.webhooks.sender import BadDelivery, BadSignature, Reading, header, keys
+
+if TYPE_CHECKING:
+    from bot.web.doors import Doors
 
 SIGNATURE = "X-MLflow-Signature"
 TIMESTAMP = "X-MLflow-Timestamp"
@@ -29,14 +34,6 @@ _SECONDS = re.compile(rb"[0-9]{1,11}\Z")
 _WORD = re.compile(r"[a-z][a-z_]{0,39}\Z")
 _ABOUT_MODELS = ("registered_model", "model_version", "model_version_tag", "model_version_alias")
 _LARGEST = 1_000_000
-
-
-class BadSignature(Exception):
-    """The delivery is not believed; the message says why, to the operator of the MLflow server."""
-
-
-class BadDelivery(Exception):
-    """The delivery is genuine and still not one of MLflow's; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +56,32 @@ class Hint:
         return self.key is not None and self.key.startswith(f"{PREFIX}.")
 
 
+def read(doors: "Doors", headers: Mapping[str, str], body: bytes) -> Reading:
+    """Verify a delivery by its signature, and name the targets that it may concern."""
+    verify(doors.mlflow_secrets(), headers, body, doors.clock())
+    hint = interpret(body)
+    return Reading(hint.event, targets_of(hint, doors.catalogue()), header(headers, DELIVERY_ID))
+
+
+def targets_of(hint: Hint, catalogue: Catalogue) -> tuple[str, ...]:
+    """The targets that an event of the registry may concern: those of its model whose selector could have moved."""
+    if hint.own:
+        return ()
+    return tuple(
+        target.name
+        for target in catalogue.targets.values()
+        if target.model == hint.model and _moved(target, hint)
+    )
+
+
+def _moved(target: Target, hint: Hint) -> bool:
+    when = target.when
+    # A stage moves without a word (facts/mlflow.md, section 3), so that any sign of life is a reason to look.
+    if isinstance(when, Stage) or (hint.alias is None and hint.key is None):
+        return True
+    return hint.alias == when.name if isinstance(when, Alias) else hint.key == when.key
+
+
 def verify(
     secrets: Sequence[str],
     headers: Mapping[str, str],
@@ -70,10 +93,11 @@ def verify(
 
     Several secrets are for rotation: MLflow may use the old one for a minute more (facts/mlflow.md, section 4.7).
     """
-    sent = {name.lower(): value.encode("utf-8", "replace") for name, value in headers.items()}
-    identity, seconds, signature = (sent.get(n.lower(), b"") for n in (DELIVERY_ID, TIMESTAMP, SIGNATURE))
-    keys = [secret.encode() for secret in secrets if secret]
-    if not keys:
+    identity, seconds, signature = (
+        header(headers, name).encode("utf-8", "replace") for name in (DELIVERY_ID, TIMESTAMP, SIGNATURE)
+    )
+    known = keys(secrets)
+    if not known:
         raise BadSignature("no secret is configured for MLflow's webhook, so nothing can be believed")
     if not signature:
         raise BadSignature(
@@ -83,7 +107,7 @@ def verify(
         raise BadSignature(f"{DELIVERY_ID} or {TIMESTAMP} is missing or is not as MLflow sends it")
     content = b".".join((identity, seconds, body))
     # All are compared, so that the time taken does not tell which secret fits.
-    if not sum(hmac.compare_digest(_signature(key, content), signature) for key in keys):
+    if not sum(hmac.compare_digest(_signature(key, content), signature) for key in known):
         raise BadSignature(
             "the signature does not fit the body: another secret is set in MLflow than here, or something on the "
             "way changed the delivery"
