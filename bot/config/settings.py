@@ -72,7 +72,7 @@ class Settings(Section):
     )
     flux: FluxAccess = Field(
         default=FluxAccess(),
-        description="What only Flux needs.",
+        description="For `rollout: {flux: …}`.",
         examples=["{receiver: {env: FLUX_RECEIVER_URL}}"],
     )
     prometheus: PrometheusAccess | None = Field(

@@ -211,7 +211,7 @@ class VerifyEntry(Section):
         le=1,
         strict=False,
         description="With `prediction`: it must answer what it answered when its image was built, within this relative tolerance.",
-        examples=["1e-6"],
+        examples=[0.001],
     )
     below: float | None = Field(
         default=None,

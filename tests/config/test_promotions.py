@@ -9,18 +9,24 @@ import pytest
 from bot.config.promotions import last_good, load_promotions, parse_promotions
 from bot.core.model import (
     After,
+    AlertsCheck,
     Alias,
     ArgoCD,
     ContainerPin,
+    Flux,
     HttpCheck,
     KustomizePin,
     MergePolicy,
     PredictionCheck,
+    PrometheusCheck,
     RevertPolicy,
     Stage,
     Tag,
     Target,
+    Through,
     Workflow,
+    Workload,
+    WorkloadKind,
 )
 from tests.config.faulty import SHORTEST, promotions_faults
 
@@ -103,6 +109,53 @@ def test_every_key_reaches_its_place_in_the_target() -> None:
     )
 
 
+PROOFS = b"""\
+defaults:
+  rollout: {flux: fraud, namespace: apps, helm_release: fraud, helm_namespace: models}
+  bake: 30m
+  move_alias_back: true
+targets:
+  - name: fraud-detector/production
+    model: fraud-detector
+    when: {alias: champion}
+    image: ghcr.io/acme/fraud-detector
+    pins: [{kustomize: a}]
+    verify:
+      - {http: "https://a.b/{version}/{tag}", json: {status: ok, n: 1}, interval: 5s}
+      - {prediction: "https://a.b", latency_ms: 500, tolerance: 1e-6, attempts: 2}
+      - {prometheus: errors, below: 0.05, window: 10m, points: 4, samples: requests, at_least: 100}
+      - {prometheus: up, above: 0}
+      - {alerts: {service: fraud}}
+      - {workload: statefulset/fraud, namespace: models}
+  - name: fraud-detector/staging
+    model: fraud-detector
+    when: {alias: candidate}
+    image: ghcr.io/acme/fraud-detector
+    pins: [{kustomize: b}]
+    rollout: {argocd: fraud, through: kubernetes, terminate: true}
+    bake: 0s
+"""
+
+
+def test_every_proof_reaches_its_place() -> None:
+    production, staging = parse_promotions(PROOFS)
+    assert production.rollout == Flux("fraud", "apps", "fraud", "models")
+    assert production.bake == timedelta(minutes=30)
+    assert production.move_alias_back
+    assert production.verify == (
+        HttpCheck(
+            "https://a.b/{version}/{tag}", interval=timedelta(seconds=5), json={"status": "ok", "n": 1}
+        ),
+        PredictionCheck("https://a.b", attempts=2, latency=timedelta(seconds=0.5), tolerance=1e-6),
+        PrometheusCheck("errors", 0.05, None, timedelta(minutes=10), 4, 3, "requests", 100),
+        PrometheusCheck("up", above=0),
+        AlertsCheck({"service": "fraud"}),
+        Workload(WorkloadKind.STATEFUL_SET, "fraud", "models"),
+    )
+    assert staging.rollout == ArgoCD("fraud", through=Through.KUBERNETES, terminate=True)
+    assert staging.bake == timedelta(0)
+
+
 def test_a_repo_may_have_no_targets_yet() -> None:
     assert parse_promotions(b"targets: []") == ()
 
@@ -121,7 +174,14 @@ ALONE = [
         "`model: fraud-detector`",
     ),
     ("model: fraud-detector", "modle: x", 3, "targets[0].modle", "no such key", "Did you mean `model`?"),
-    ("model: fraud-detector", "xyzzy: x", 3, "targets[0].xyzzy", "no such key", "Known here: after, build"),
+    (
+        "model: fraud-detector",
+        "xyzzy: x",
+        3,
+        "targets[0].xyzzy",
+        "no such key",
+        "Known here: after, bake, build",
+    ),
     ("fraud-detector/production\n", "Fraud/prod\n", 2, "targets[0].name", "`Fraud/prod`", "lower-case"),
     (
         "fraud-detector/production\n",
@@ -241,8 +301,46 @@ FURTHER = [
     ("build: {github: a/b, workflow: a.yml, ref: -f}", "build.ref", "`-f`", "`main`"),
     ("build: {github: a/b, workflow: a.yml, ref: a..b}", "build.ref", "`a..b`", "`main`"),
     ("rollout: {argocd: A_B}", "rollout.argocd", "`A_B`", "Lower-case"),
-    ("rollout: {flux: a}", "rollout.flux", "no such key", "argocd"),
-    ("verify: [{}]", "verify[0]", "missing", "`http:` or `prediction:`"),
+    ("rollout: {}", "rollout", "missing", "`argocd:` or `flux:`"),
+    ("rollout: {argocd: a, flux: b}", "rollout", "exclude each other", "exactly one"),
+    ("rollout: {flux: A_B}", "rollout.flux", "`A_B`", "Lower-case"),
+    ("rollout: {flux: a, project: b}", "rollout", "project belongs to `argocd:`", "Take `project` out"),
+    ("rollout: {flux: a, terminate: true}", "rollout", "belongs to `argocd:`", "Take `terminate` out"),
+    ("rollout: {argocd: a, helm_release: b}", "rollout", "belongs to `flux:`", "Take `helm_release` out"),
+    ("rollout: {flux: a, helm_namespace: b}", "rollout", "needs `helm_release:`", "Name the HelmRelease"),
+    ("rollout: {flux: a, through: api}", "rollout", "Flux has no API", "`through: kubernetes`"),
+    ("rollout: {argocd: a, through: forge}", "rollout", "not asked through the forge", "`through: api`"),
+    ("verify: [{}]", "verify[0]", "missing", "`http:` or `prediction:` or `prometheus:`"),
+    ("verify: [{http: 'https://a.b/{tga}'}]", "verify[0].http", "`{tga}` is not known", "`{tag}`"),
+    ("verify: [{workload: deployment/a}]", "verify[0]", "no namespace", "`namespace:`"),
+    (
+        "verify: [{workload: pod/a, namespace: b}]",
+        "verify[0].workload",
+        "`pod/a`",
+        "deployment/fraud-detector",
+    ),
+    ("verify: [{alerts: {}}]", "verify[0].alerts", "no label is named", "`{service: fraud-detector}`"),
+    ("verify: [{alerts: {'a b': c}}]", "verify[0].alerts", "`a b`", "Letters"),
+    ("verify: [{prometheus: up}]", "verify[0]", "needs one bound", "`below:` or `above:`"),
+    ("verify: [{prometheus: up, above: 1, below: 2}]", "verify[0]", "one bound", "exactly one"),
+    ("verify: [{prometheus: up, above: 1, window: 2d}]", "verify[0]", "between 1s and 1d", "`window: 5m`"),
+    ("verify: [{prometheus: up, above: 1, points: 2, failures: 3}]", "verify[0]", "3 of 2 points", "at most"),
+    ("verify: [{prometheus: up, above: 1, at_least: 3}]", "verify[0]", "belongs to `samples:`", "Take"),
+    (
+        "verify: [{prometheus: up, above: 1, json: {a: b}}]",
+        "verify[0]",
+        "json belongs to `http:`",
+        "Take `json`",
+    ),
+    ("verify: [{http: 'https://a.b', latency_ms: 5}]", "verify[0]", "belongs to `prediction:`", "Take"),
+    (
+        "verify: [{prediction: 'https://a.b', tolerance: 2}]",
+        "verify[0].tolerance",
+        "less than or equal",
+        "`toler",
+    ),
+    ("verify: [{http: 'https://a.b', interval: 6m}]", "verify[0]", "between 1s and 5m", "`interval: 5s`"),
+    ("bake: 10", "bake", "`10` is not a duration", "`90s`"),
     ("verify: [{http: ftp://a.b}]", "verify[0].http", "not an http(s) URL", "`https://`"),
     ("verify: [{http: 'https://a b'}]", "verify[0].http", "no proper host", "`https://host"),
     ("verify: [{http: 'https://a:99999'}]", "verify[0].http", "not a URL", "`https://host"),
@@ -260,11 +358,12 @@ FURTHER = [
         "`status: 200`",
     ),
     ("verify: [{http: 'https://a.b', timeout: 6m}]", "verify[0]", "between 1s and 5m", "`timeout: 5s`"),
+    ("verify: [{prediction: 'https://a.b', status: 2}]", "verify[0].status", "greater than", "`status: 200`"),
     (
-        "verify: [{prediction: 'https://a.b', attempts: 2}]",
+        "verify: [{prediction: 'https://a.b', status: 204}]",
         "verify[0]",
         "belongs to `http:`",
-        "Take `attempts` out",
+        "Take `status` out",
     ),
     ("after: fraud-detector/staging", "after", "text, not a mapping", "`after: {target: "),
     ("after: {target: fraud-detector/stagin}", "after.target", "there is no target", "Known here"),
