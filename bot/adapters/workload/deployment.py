@@ -116,10 +116,12 @@ def all_of(status: Document, wanted: int, *counters: str) -> bool:
 
 def counted(status: Document, wanted: int) -> str:
     """The counters in words."""
-    updated, available = number(status, "updatedReplicas"), number(status, "availableReplicas")
-    old = number(status, "replicas") - updated
-    more = f", {old} old ones are left" if old > 0 else ""
-    return f"{updated} of {wanted} pods are new, {available} pods old or new are available{more}"
+    updated, old = (
+        number(status, "updatedReplicas"),
+        number(status, "replicas") - number(status, "updatedReplicas"),
+    )
+    left = f", {old} of before {'is' if old == 1 else 'are'} left" if old > 0 else ""
+    return f"{updated} of {wanted} pods are new{left}, {number(status, 'availableReplicas')} are available in all"
 
 
 def _hint(deployment: Document) -> str | None:
@@ -127,7 +129,7 @@ def _hint(deployment: Document) -> str | None:
     progressing = conditions(deployment).get("Progressing")
     if progressing is None or progressing.reason != "ProgressDeadlineExceeded" or not observed(deployment):
         return None
-    return f"Kubernetes says {excerpt(progressing.message)}"
+    return f"Kubernetes says {excerpt(progressing.message).rstrip('.')}"
 
 
 def _without_hash(template: Document) -> dict[str, Any]:

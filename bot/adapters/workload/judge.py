@@ -7,16 +7,27 @@ objects say how long the state has lasted.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from bot.adapters.workload.canary import read_canary
 from bot.adapters.workload.case import Case
+from bot.adapters.workload.daemonset import read_daemon_set
 from bot.adapters.workload.deployment import read_deployment
 from bot.adapters.workload.fields import Document
+from bot.adapters.workload.inference import read_inference_service
+from bot.adapters.workload.pods import MOST_PODS
 from bot.adapters.workload.reading import Reading
+from bot.adapters.workload.rollouts import read_rollout
+from bot.adapters.workload.statefulset import read_stateful_set
 from bot.adapters.workload.wording import at, excerpt, name
 from bot.core.model import Workload, WorkloadKind
 from bot.core.verdict import Claim, Outcome, Verdict
 
 _READERS: Mapping[WorkloadKind, Callable[[Sequence[Document], str], Reading | None]] = {
     WorkloadKind.DEPLOYMENT: read_deployment,
+    WorkloadKind.STATEFUL_SET: read_stateful_set,
+    WorkloadKind.DAEMON_SET: read_daemon_set,
+    WorkloadKind.ROLLOUT: read_rollout,
+    WorkloadKind.CANARY: read_canary,
+    WorkloadKind.INFERENCE_SERVICE: read_inference_service,
 }
 
 
@@ -61,7 +72,7 @@ def _another_image(case: Case) -> Verdict | None:
     if case.overtaken:
         return case.verdict(Outcome.SUPERSEDED, f"it asks for {asks} by now, no longer for {wanted}")
     because = f"it asks for {asks}, not for {wanted}: the commit is not applied yet"
-    if not case.overdue:
+    if not case.overdue or not case.reading.observed:
         return case.pending(because, taken_in=False)
     return case.inconclusive(f"{because}, or something replaces the image", taken_in=False)
 
@@ -80,7 +91,14 @@ def _scaled_to_zero(case: Case) -> Verdict | None:
 
 
 def _given_up(case: Case) -> Verdict | None:
-    return case.verdict(Outcome.FAILED, case.reading.failed) if case.reading.failed else None
+    """What its controller says of a release that it gave up, unless that was another one's (facts/products.md, 4)."""
+    reading = case.reading
+    if reading.failed is None:
+        return None
+    if reading.failed_at is not None and reading.failed_at >= case.claim.merged_at.replace(microsecond=0):
+        return case.verdict(Outcome.FAILED, reading.failed)
+    because = f"{reading.failed}, at {at(reading.failed_at)}: that may be of the release before"
+    return case.inconclusive(because) if case.overdue else case.pending(because)
 
 
 def _faulty(case: Case) -> Verdict | None:
@@ -93,15 +111,18 @@ def _done(case: Case) -> Verdict | None:
     """Done is not healthy: it must stay so (rule 5). The pods themselves must agree with the counters."""
     reading = case.reading
     ready = sum(pod.ready for pod in reading.pods)
-    if not reading.done or reading.current is None or ready < reading.wanted:
+    if (
+        not reading.done
+        or reading.current is None
+        or (ready < min(reading.wanted, MOST_PODS) and not reading.elastic)
+    ):
         return None
     if case.now < case.settled:
         left = case.settled - case.now
         return case.pending(f"rolled out, and must stay well until {at(case.settled)}", again=left)
-    shown = excerpt(case.claim.image)
-    return case.verdict(
-        Outcome.SUCCEEDED, f"all {reading.wanted} pods run {shown} and are well since {at(case.good_since)}"
-    )
+    runs = "its newest revision runs" if reading.elastic else "every pod runs"
+    image, since = excerpt(case.claim.image), at(case.good_since)
+    return case.verdict(Outcome.SUCCEEDED, f"{runs} {image} and is well since {since}")
 
 
 def _held(case: Case) -> Verdict | None:
@@ -144,6 +165,6 @@ def _sign(case: Case) -> str:
 
 
 _GUARDS: tuple[Callable[[Case], Verdict | None], ...] = (
-    _deleting, _another_image, _not_observed, _scaled_to_zero, _given_up, _faulty, _done, _held, _blocked, _late,
+    _deleting, _another_image, _not_observed, _scaled_to_zero, _faulty, _given_up, _done, _held, _blocked, _late,
     _rolling,
 )  # fmt: skip

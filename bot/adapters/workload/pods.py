@@ -19,6 +19,9 @@ from bot.adapters.workload.fields import (
     text,
 )
 
+# No more pods of a workload than this are looked at; its counters speak for the others.
+MOST_PODS = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:

@@ -24,8 +24,9 @@ class Reading:
     revision that are not leaving. `done` is whether the kind's own rule says that all of it is rolled out and
     available, `done_since` when that was written at the earliest. `completed` is whether the current revision was
     rolled out before, so that what is missing now came later. `failed`, `held` and `blocked` are sentences: its
-    controller gave the release up, a person's setting stops it, something beside the release stops it. With `patient`
-    the deadline condemns only where a new pod is not ready.
+    controller gave the release up (at `failed_at`), a person's setting stops it, something beside the release stops it.
+    With `patient` the deadline condemns only where a new pod is not ready. An `elastic` one may have no pods at all
+    while it is well.
     """
 
     what: str
@@ -41,7 +42,9 @@ class Reading:
     revisions: tuple[Revision, ...] = ()
     pods: tuple[Pod, ...] = ()
     failed: str | None = None
+    failed_at: datetime | None = None
     held: str | None = None
     blocked: str | None = None
     hint: str | None = None
     patient: bool = False
+    elastic: bool = False
