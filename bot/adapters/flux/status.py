@@ -149,7 +149,10 @@ def _newest(
     the success that came last.
     """
     known: dict[str, Posted] = {}
-    dated = [(moment if moment.tzinfo else moment.replace(tzinfo=UTC), *words) for *words, moment in statuses]
+    dated = [
+        (moment if moment.tzinfo else moment.replace(tzinfo=UTC), name, state, description)
+        for name, state, description, moment in statuses
+    ]
     for moment, name, state, description in sorted(dated):
         if not context.fullmatch(name) or state not in ("success", "failure", "error"):
             continue
