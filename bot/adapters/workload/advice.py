@@ -18,6 +18,9 @@ def advice(kind: WorkloadKind, document: Document) -> list[str]:
     found = [*_serving(kind, spec), *(line for item in containers for line in _container(item))]
     if kind is WorkloadKind.DEPLOYMENT and containers:
         found += _times(spec, containers)
+    share = mapping(spec, "predictor").get("canaryTrafficPercent")
+    if kind is WorkloadKind.INFERENCE_SERVICE and isinstance(share, int) and share < 100:
+        found.append(f"canaryTrafficPercent is {share}, so no release ever gets all requests: leave it out")
     return found
 
 
@@ -50,7 +53,6 @@ def _times(spec: Document, containers: Sequence[Document]) -> Iterator[str]:
             " periods, such as 15"
         )
     deadline = number(spec, "progressDeadlineSeconds", _DEADLINE)
-
     slowest = max((_allowed(item) for item in containers), default=0)
     needed = slowest + number(spec, "minReadySeconds")
     if deadline < needed:

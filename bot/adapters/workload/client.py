@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from bot.adapters.workload.advice import advice
 from bot.adapters.workload.case import Case
 from bot.adapters.workload.evidence import events, log
+from bot.adapters.workload.fields import Document, name_of
 from bot.adapters.workload.judge import case_of, verdict_of
-from bot.adapters.workload.sources import documents
+from bot.adapters.workload.sources import documents, settings
 from bot.adapters.workload.trouble import Finding
 from bot.adapters.workload.wording import LIMIT, excerpt, name
-from bot.core.model import Rollout, Workload
+from bot.core.model import Rollout, Workload, WorkloadKind
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
 from bot.ports import Objects, Refused, Retryable
 
@@ -51,19 +52,21 @@ class WorkloadCluster:
     def advice(self, rollout: Rollout | Workload) -> Sequence[str]:
         """What keeps verdicts about it from being right or quick. Raises what the port `Objects` raises."""
         workload = _workload(rollout)
-        found = documents(self._objects, workload)
+        found = settings(self._objects, workload)
         if not found:
             return [
                 f"there is no {workload.kind} {name(workload.name)} in namespace {name(workload.namespace)}: correct"
                 " `verify:` or create it"
             ]
-        return [f"{workload.kind} {name(workload.name)}: {line}" for line in advice(workload.kind, found[0])]
+        return [line for kind, document in found for line in _advice(kind, document)]
 
     def _explained(self, verdict: Verdict, case: Case, workload: Workload, now: datetime) -> Verdict:
         """A failure with what its worst pod has to say, as far as the rights reach."""
         worst = _worst(case)
         if worst is None:
-            return verdict
+            return replace(
+                verdict, evidence=(*verdict.evidence, *events(self._objects, workload, workload.name, now))
+            )
         lines = log(self._objects, workload, worst, now)
         happened = events(self._objects, workload, worst.pod, now)
         told = f"{verdict.because}: {lines[-1].answer}" if worst.crashed and lines else verdict.because
@@ -85,6 +88,10 @@ def _workload(rollout: Rollout | Workload) -> Workload:
     if not isinstance(rollout, Workload):
         raise Refused("only workloads are asked about here, not what applies them")
     return rollout
+
+
+def _advice(kind: WorkloadKind, document: Document) -> list[str]:
+    return [f"{kind} {name(name_of(document))}: {line}" for line in advice(kind, document)]
 
 
 def _unanswered(workload: Workload, problem: Exception, now: datetime) -> Verdict:

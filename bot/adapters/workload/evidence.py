@@ -4,6 +4,7 @@ Both are a help and never the proof: events are merged, unordered, without times
 (fixtures/kubernetes, rule 15). All of it is hostile, so each is one bounded line.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -18,12 +19,15 @@ from bot.ports import Objects, Refused, Retryable
 _EVENTS = 4
 _LINES = 5
 _READ = 20
+_NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,252}\Z")
 # Normal in every healthy rollout.
 _USUAL = ("Scheduled", "Pulling", "Pulled", "Created", "Started", "SuccessfulCreate", "ScalingReplicaSet")
 
 
 def events(objects: Objects, workload: Workload, of: str, now: datetime) -> list[Evidence]:
     """The last events about a pod, or another object, that say something."""
+    if not _NAME.match(of):
+        return []
     try:
         listed = objects.list(EVENTS, workload.namespace, fields=f"involvedObject.name={of}", limit=100)
     except (Refused, Retryable):

@@ -53,7 +53,7 @@ def read_inference_service(documents: Sequence[Document], wanted: str) -> Readin
         behind,
         what=f"InferenceService {name(wanted)}",
         images=asked,
-        observed=invalid or (behind.observed and bool(set(asked) & set(behind.images))),
+        observed=invalid or (behind.observed and bool(asked) and set(asked) <= set(behind.images)),
         deleting=bool(mapping(service, "metadata").get("deletionTimestamp")),
         done=behind.done and ready is not None and ready.status == "True" and failed is None,
         done_since=max(filter(None, (behind.done_since, ready.changed if ready else None)), default=None),

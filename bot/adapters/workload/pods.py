@@ -1,7 +1,7 @@
 """Pods as the judge reads them (fixtures/kubernetes, rules 10 and 11).
 
-`phase` is not read: it is Running for a crash, a killed process and a failed probe alike, and Pending for an image that
-cannot be pulled. In a crash loop `state` is sometimes plainly `running`, and `lastState` sometimes empty.
+`phase` says only whether a pod has ended, as an evicted one has: it is Running for a crash, a killed process and a failed
+probe alike, and Pending for an image that cannot be pulled. In a crash loop `state` is sometimes plainly `running`, and `lastState` sometimes empty.
 """
 
 from collections.abc import Iterator
@@ -50,7 +50,10 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod; `ready_since` is when its readiness, or the lack of it, began."""
+    """A pod; `ready_since` is when its readiness, or the lack of it, began.
+
+    One that is `leaving`, or has ended, is no longer counted by its controller, whatever else it says of itself.
+    """
 
     name: str
     created: datetime | None
@@ -71,10 +74,11 @@ def read_pod(document: Document) -> Pod:
     metadata, found = mapping(document, "metadata"), conditions(document)
     ready, scheduled = found.get("Ready"), found.get("PodScheduled")
     refused = scheduled is not None and scheduled.status == "False"
+    phase = text(mapping(document, "status"), "phase")
     return Pod(
         name=name_of(document),
         created=moment(metadata, "creationTimestamp"),
-        leaving=bool(metadata.get("deletionTimestamp")),
+        leaving=bool(metadata.get("deletionTimestamp")) or phase in ("Failed", "Succeeded"),
         ready=ready is not None and ready.status == "True",
         ready_since=ready.changed if ready else None,
         unschedulable=(scheduled.message or scheduled.reason) if scheduled and refused else None,

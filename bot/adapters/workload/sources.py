@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bot.adapters.workload.canary import RESTING
 from bot.adapters.workload.deployment import new_replica_set
-from bot.adapters.workload.fields import Document, label, mapping, mappings, text
+from bot.adapters.workload.fields import Document, label, mapping, mappings, number, text
 from bot.adapters.workload.inference import REVISION_LABEL
 from bot.adapters.workload.pods import MOST_PODS
 from bot.adapters.workload.rollouts import HASH as ROLLOUT_HASH
@@ -42,6 +42,22 @@ def documents(objects: Objects, workload: Workload) -> list[Document]:
     if not found:
         return []
     return [*found, *_FURTHER[workload.kind](objects, workload, found[0])]
+
+
+def settings(objects: Objects, workload: Workload) -> list[tuple[WorkloadKind, Document]]:
+    """The documents whose settings matter for its verdicts: its own, and the Deployment that a Canary tries out."""
+    kind, resource = _KINDS[workload.kind]
+    found = _one(objects, kind, resource, workload.namespace, workload.name)
+    told = [(workload.kind, item) for item in found]
+    target = text(mapping(found[0], "spec", "targetRef"), "name") if found else ""
+    if workload.kind is WorkloadKind.CANARY and target:
+        candidate = _one(objects, "Deployment", DEPLOYMENTS, workload.namespace, target)
+        told += [
+            (WorkloadKind.DEPLOYMENT, item)
+            for item in candidate
+            if number(mapping(item, "spec"), "replicas", 1)
+        ]
+    return told
 
 
 def _deployment(objects: Objects, workload: Workload, found: Document) -> Iterator[Document]:

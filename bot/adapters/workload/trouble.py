@@ -121,7 +121,7 @@ def _ended_badly(container: Container) -> bool:
 def _crash(count: int, pod: Pod, container: Container, total: int) -> str:
     ended = container.ended
     how = f" ({_how(ended)})" if ended else ""
-    others = f"; the new pods were started again {times(total)} in all" if total > count else ""
+    others = f", the new pods {times(total)} in all" if total > count else ""
     return f"container {name(container.name)} of pod {name(pod.name)} crashed {times(count)}{how}{others}"
 
 
