@@ -5,6 +5,7 @@ The order inside a branch matters: what stops the action from being chosen again
 
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import assert_never
 
 from bot.core import wording
@@ -41,11 +42,13 @@ from bot.core.names import (
     version_tag,
 )
 from bot.core.verdict import Outcome
-from bot.engine.memory import about, kept
-from bot.engine.verifying import DONE
+from bot.engine.memory import about, kept, since
+from bot.engine.verifying import BAD, DONE
 from bot.ports import Notice, Refused, Retryable, World
 
 log = logging.getLogger(__name__)
+
+TELL_FOR = timedelta(minutes=10)
 
 
 def act(decision: Decision, look: Snapshot, world: World) -> str | None:  # noqa: C901 -- one branch per action
@@ -232,11 +235,23 @@ def _open_revert(action: OpenRevert, because: str, look: Snapshot, world: World)
 
 
 def _tell(look: Snapshot, world: World, because: str, url: str | None) -> None:
-    """Tell people, at least once: before it is on record that they were told."""
-    name = look.target.name
-    world.notifier.tell(
-        Notice(f"{name}:{look.pinned.commit}", name, *wording.incident(look.target, because), url)
-    )
+    """Tell people, at least once: before it is on record that they were told.
+
+    Whoever cannot be told is tried again for a while; after that the record must not wait any longer.
+    """
+    name, key = look.target.name, about(look, "untold")
+    try:
+        world.notifier.tell(
+            Notice(f"{name}:{look.pinned.commit}", name, *wording.incident(look.target, because), url)
+        )
+    except (Refused, Retryable) as problem:
+        first = since(world, key, BAD)
+        if first is None:
+            kept(lambda: world.journal.remember(key, BAD, look.now))
+            first = since(world, key, BAD)
+        if first is not None and look.now - first < TELL_FOR:
+            raise
+        log.error("%s: nobody was told: %s", name, problem)  # noqa: TRY400 -- the sentence says it all
 
 
 def _move_alias_back(action: MoveAliasBack, look: Snapshot, world: World) -> str | None:

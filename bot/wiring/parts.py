@@ -146,7 +146,8 @@ class Parts:
     def _flux_statuses(self) -> Any:
         from bot.adapters.flux import FluxStatus
 
-        return FluxStatus(self.forge.statuses)
+        receiver = self.settings.flux.receiver
+        return FluxStatus(self.forge.statuses, ask=receiver.value if receiver is not None else None)
 
     @cached_property
     def _workloads(self) -> Any:

@@ -67,7 +67,7 @@ def _listen(bot: "Bot", doors: Doors) -> Any:
 
 
 def _doors(bot: "Bot", queue: MemoryQueue, loop: Loop, metrics: Metrics) -> Doors:
-    hooks = bot.settings.webhooks
+    hooks, operator = bot.settings.webhooks, bot.settings.server.operator
     return Doors(
         catalogue=bot.catalogue.known,
         journal=bot.journal,
@@ -79,9 +79,14 @@ def _doors(bot: "Bot", queue: MemoryQueue, loop: Loop, metrics: Metrics) -> Door
         version=_version(),
         mlflow_secrets=lambda: [secret.value() for secret in hooks.mlflow],
         github_secrets=lambda: [secret.value() for secret in hooks.github],
+        argocd_secrets=lambda: [secret.value() for secret in hooks.argocd],
+        flux_secrets=lambda: [secret.value() for secret in hooks.flux],
+        alertmanager_secrets=lambda: [secret.value() for secret in hooks.alertmanager],
         github_login=bot.settings.forge.login,
         manifests_repository=bot.settings.manifests.repository,
         base_branch=bot.settings.manifests.branch,
+        release=bot.release if operator is not None else None,
+        operator_token=operator.value if operator is not None else None,
         alive=lambda: loop.running,
         repetitions=bot.journal.repetitions,
         sandbox=is_loopback(bot.settings.forge.api_url),

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from bot.core.model import (
     ArgoCD,
     HttpCheck,
@@ -16,8 +18,9 @@ from bot.core.model import (
 )
 from bot.core.names import LABEL_BROKEN, LABEL_PERSON
 from bot.engine.reconcile import reconcile
+from bot.ports import Notice, Retryable
 from tests.engine.test_every_story import NAME, merged, promoted, reverting, to_rest
-from tests.engine.world import MemoryWorld, version_pinned
+from tests.engine.world import MemoryWorld, Notifier, version_pinned
 
 
 def said(world: MemoryWorld) -> str:
@@ -205,6 +208,25 @@ def test_an_old_version_that_does_not_come_back_is_an_incident_and_no_other_prop
     assert [p.kind for p in world.proposals] == [Kind.DEPLOY, Kind.REVERT]
     assert "did not help" in world.proofs[world.commits[-1].id].sentence
     assert world.told == (f"{NAME}:{world.commits[-1].id}",)
+
+
+class Mute(Notifier):
+    """A chat that is away."""
+
+    def tell(self, notice: Notice) -> None:
+        raise Retryable("the chat does not answer")
+
+
+def test_a_chat_that_is_away_is_tried_again_and_holds_up_nothing_for_long() -> None:
+    world = merged({"revert": RevertPolicy.OFF})
+    world.cluster_syncs("bad")
+    mute = replace(world.ports(), notifier=Mute(world))
+    with pytest.raises(Retryable, match="the chat does not answer"):
+        reconcile(NAME, mute)
+    assert world.commits[-1].id not in world.proofs
+    world.now += timedelta(minutes=11)
+    reconcile(NAME, mute)
+    assert world.proofs[world.commits[-1].id].state is ProofState.FAILED
 
 
 # --- the alias and the hold ---

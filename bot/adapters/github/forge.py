@@ -179,6 +179,14 @@ class GitHubForge:
                     return Proof(state, status.description or "", status.created_at)
         return Proof()
 
+    def statuses(self, commit: str) -> Sequence[tuple[str, str, str, datetime]]:
+        """All statuses of a commit, newest first: context, state, description and when it was set."""
+        with translated(f"reading the statuses of commit {commit[:12]} in {self._name}"):
+            return [
+                (status.context, status.state, status.description or "", status.created_at)
+                for status in statuses(self._repository, commit)
+            ]
+
     def record(self, commit: str, target: str, proof: Proof, url: str | None = None) -> None:
         """Set the commit status, unless it says so already: GitHub takes 1000 for a commit and context."""
         description = shortened(described(proof.sentence), _DESCRIPTION)
