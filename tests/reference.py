@@ -76,7 +76,7 @@ def _rows(model: type[BaseModel], above: str, first: tuple[str, ...] = ()) -> It
     for name in names:
         field = model.model_fields[name]
         inner, many, free = _inner(field.annotation)
-        yield f"| `{above}{name}` | {_what(field, inner)} | {_default(model, name, field)} | `{field.examples[0]}` |"
+        yield f"| `{above}{field.alias or name}` | {_what(field, inner)} | {_default(model, name, field)} | `{field.examples[0]}` |"
         if inner is not None and inner is not Secret:
             yield from _rows(inner, f"{above}{name}{'[]' if many else ''}{'.<host>' if free else ''}.")
 

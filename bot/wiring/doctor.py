@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.config.settings import secret_warnings
-from bot.core.model import Target
+from bot.core.model import AlertsCheck, ArgoCD, Flux, PrometheusCheck, Rollout, Target, Workload
 from bot.core.names import image_tag
 from bot.core.verdict import Outcome
 from bot.engine.observe import observe
@@ -54,6 +54,10 @@ def _machine(bot: "Bot") -> Iterator[Finding]:
                 f"{sender} webhooks", None, "no secret is set, so they are refused; the sweep finds everything, later",
                 f"Set `webhooks: {{{sender.lower()}: [...]}}`.",
             )  # fmt: skip
+    if not bot.settings.notify:
+        yield Finding(
+            "notifications", None, "nobody is told when a person must look, except in the forge", "Set `notify: [...]`."
+        )  # fmt: skip
 
 
 def _journal(bot: "Bot") -> str:
@@ -112,9 +116,15 @@ def _target(bot: "Bot", target: Target) -> Iterator[Finding]:
         lambda: _image(bot, target),
         "Check `image:` of the target and `registries:` in bot.yaml.",
     )
-    if target.rollout is not None:
-        fix = "Check `rollout:` of the target and `argocd:` in bot.yaml."
-        yield _asked(f"{name}: Argo CD", lambda: _rollout(bot, target), fix)
+    for part in _runs(target):
+        product = _product(part)
+        fix = "Check `rollout:` and `verify:` of the target, and the access to it in bot.yaml."
+        yield _asked(f"{name}: {product}", lambda part=part: _rollout(bot, target, part), fix)  # type: ignore[misc]
+        yield from _advice(bot, f"{name}: {product}", part)
+    for check in target.verify:
+        if isinstance(check, PrometheusCheck | AlertsCheck):
+            fix = "Check `verify:` of the target and `prometheus:` in bot.yaml."
+            yield _asked(f"{name}: Prometheus", lambda check=check: _watched(bot, check), fix)  # type: ignore[misc]
     if target.rollout is None and not target.verify:
         yield Finding(
             f"{name}: verification",
@@ -134,10 +144,44 @@ def _image(bot: "Bot", target: Target) -> str:
     return "it answers" if found is None else f"it answers, and has {found.tag}"
 
 
-def _rollout(bot: "Bot", target: Target) -> str:
+def _runs(target: Target) -> Iterator[Rollout | Workload]:
+    if target.rollout is not None:
+        yield target.rollout
+    for check in target.verify:
+        if isinstance(check, Workload):
+            yield check
+
+
+def _product(part: Rollout | Workload) -> str:
+    match part:
+        case ArgoCD():
+            return "Argo CD"
+        case Flux():
+            return "Flux"
+        case Workload():
+            return f"{part.kind} {part.namespace}/{part.name}"
+
+
+def _rollout(bot: "Bot", target: Target, part: Rollout | Workload) -> str:
     look = observe(target, bot.world)
-    assert target.rollout is not None  # noqa: S101 -- the caller asked
-    verdict = bot.cluster.look(target.rollout, claim(look), look.now)
+    verdict = bot.cluster.look(part, claim(look), look.now)
+    if verdict.outcome is Outcome.INCONCLUSIVE:
+        raise Retryable(verdict.because)
+    return f"it answers: {verdict.because}"
+
+
+def _advice(bot: "Bot", what: str, part: Rollout | Workload) -> Iterator[Finding]:
+    """What keeps verdicts about it from being right or quick; that it cannot be asked is said elsewhere."""
+    try:
+        for sentence in bot.cluster.advice(part):
+            yield Finding(what, None, sentence)
+    except (Refused, Retryable):
+        return
+
+
+def _watched(bot: "Bot", check: PrometheusCheck | AlertsCheck) -> str:
+    now = bot.world.clock()
+    verdict = bot.monitoring.watch(check, now, now, now)
     if verdict.outcome is Outcome.INCONCLUSIVE:
         raise Retryable(verdict.because)
     return f"it answers: {verdict.because}"
