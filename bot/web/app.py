@@ -91,12 +91,11 @@ def _errors(app: Flask, doors: Doors) -> None:
     @app.errorhandler(HTTPException)
     def refused_request(error: HTTPException) -> ResponseReturnValue:
         sentence = _SENTENCES.get(error.code or 500, error.description or error.name)
-        result = answer(sentence, error.code or 500)
-        if error.code == HTTPStatus.METHOD_NOT_ALLOWED:
-            response = app.make_response(result)
-            response.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
-            return response
-        return result
+        response = app.make_response(answer(sentence, error.code or 500))
+        for name, value in error.get_headers():
+            if name in {"Allow", "WWW-Authenticate"}:
+                response.headers[name] = value
+        return response
 
     @app.errorhandler(Retryable)
     @app.errorhandler(Refused)

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from bot.core.names import LABEL_RELEASED, TARGET
 from bot.web import view
 from bot.web.api import one
+from bot.web.buttons import FIELD, Buttons
 from bot.web.doors import Doors
 
 _SHOWN = 200
@@ -18,13 +19,15 @@ _CODE = re.compile(r"`([^`\n]{1,300})`")
 
 def blueprint(doors: Doors) -> Blueprint:
     """`/`, `/targets/<model>/<environment>`, and POST `.../release` if `doors.release` is there."""
-    pages = Blueprint("dashboard", __name__)
+    pages, buttons = Blueprint("dashboard", __name__), Buttons(doors)
     pages.add_app_template_filter(_sentence, "sentence")
     pages.add_app_template_filter(view.web_address, "web_address")
     pages.add_app_template_filter(_exactly, "exactly")
     pages.add_app_template_filter(lambda moment: view.ago(moment, doors.clock()), "ago")
     pages.add_app_template_filter(lambda moment: doors.clock() - moment > view.STALE, "stale")
     pages.add_app_template_filter(view.span, "span")
+    pages.add_app_template_filter(view.rollout, "rollout")
+    pages.add_app_template_filter(view.check, "check")
 
     @pages.get("/")
     def index() -> ResponseReturnValue:
@@ -55,6 +58,8 @@ def blueprint(doors: Doors) -> Blueprint:
             told=doors.repetitions([entry.id for entry in entries if entry.id is not None]),
             held=row.standing is not None and view.is_held(row.standing),
             label=LABEL_RELEASED,
+            field=FIELD,
+            form_token=buttons.token(row.name),
             released=request.args.get("released") == "1",
         )
 
@@ -63,18 +68,12 @@ def blueprint(doors: Doors) -> Blueprint:
         name = f"{model}/{environment}"
         if doors.release is None or not TARGET.match(name) or name not in doors.catalogue().targets:
             abort(404)
-        if not _same_origin():
-            abort(403, "A hold is lifted from this dashboard's own page only.")
+        buttons.admit(name)
         doors.release(name)
+        doors.wake(name)
         return redirect(url_for("dashboard.target", model=model, environment=environment, released=1), 303)
 
     return pages
-
-
-def _same_origin() -> bool:
-    """Whether a browser says that this page itself sent the form: another site must not press the button."""
-    site = request.headers.get("Sec-Fetch-Site")
-    return site == "same-origin" if site else request.headers.get("Origin") == request.host_url.rstrip("/")
 
 
 def _exactly(moment: datetime) -> str:

@@ -25,8 +25,9 @@ def _alive() -> bool:
 class Doors:
     """The web's whole world. Callables are asked on every request, so that secrets and targets may change.
 
-    `wake` has a target looked at soon. `release` lifts a hold and returns what it did in a sentence; hand it in only
-    where whoever reaches the page may do that, because the page knows no logins. `alive` says whether the loop runs.
+    `wake` has a target looked at soon. `release` lifts a hold and returns what it did in a sentence. Whoever presses its
+    button must know `operator_token`; hand in `release` without one only where whoever reaches the page may do that,
+    because the page knows no logins. An empty token lets nobody in. `alive` says whether the loop runs.
     `repetitions` says of journal entries when each was first made and how often in a row. `github_login` is the
     bot's own account; `manifests_repository` (`owner/name`) and `base_branch` say which pushes matter.
     """
@@ -49,5 +50,6 @@ class Doors:
     base_branch: str | None = None
     alive: Callable[[], bool] = _alive
     release: Callable[[str], str] | None = None
+    operator_token: Callable[[], str] | None = None
     repetitions: Callable[[Sequence[int]], Mapping[int, tuple[datetime, int]]] = _no_repetitions
     sandbox: bool = False

@@ -8,7 +8,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from bot.core.model import Catalogue, Target
+from bot.core.model import (
+    AlertsCheck,
+    ArgoCD,
+    Catalogue,
+    Check,
+    HttpCheck,
+    PredictionCheck,
+    PrometheusCheck,
+    Rollout,
+    Target,
+    Workload,
+)
 from bot.ports import Queued, Standing
 
 
@@ -154,6 +165,36 @@ def _next_look(queued: Queued | None) -> str:
     if queued.due_in is None or queued.due_in <= timedelta(0):
         return "now: it is next in the queue"
     return f"in {span(queued.due_in)}"
+
+
+def rollout(followed: Rollout) -> str:
+    """What brings the cluster to a commit, with names between backticks."""
+    if isinstance(followed, ArgoCD):
+        return f"Argo CD application {_code(followed.application)}"
+    within = f"Flux kustomization {_code(f'{followed.namespace}/{followed.kustomization}')}"
+    if followed.helm_release is None:
+        return within
+    namespace = followed.helm_namespace or followed.namespace
+    return f"{within} and its Helm release {_code(f'{namespace}/{followed.helm_release}')}"
+
+
+def check(wanted: Check) -> str:
+    """What a proof asks, with names between backticks."""
+    match wanted:
+        case HttpCheck(url=url):
+            return _code(url)
+        case PredictionCheck(url=url):
+            return f"a prediction of {_code(url)}"
+        case PrometheusCheck(query=query):
+            return f"the query {_code(query)}"
+        case AlertsCheck(labels=labels):
+            return f"no alerts with {_code(', '.join(f'{name}={value}' for name, value in labels.items()))}"
+        case Workload(kind=kind, namespace=namespace, name=name):
+            return f"the {kind} {_code(f'{namespace}/{name}')}"
+
+
+def _code(text: str) -> str:
+    return f"`{' '.join(text.replace('`', ' ').split())[:300]}`"
 
 
 def span(length: timedelta) -> str:

@@ -1,7 +1,9 @@
 """Webhooks, health, metrics, the API and the pages' HTML, asked as senders, probes and browsers ask."""
 
+import base64
 import http.client
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -481,6 +483,9 @@ def test_pages_say_it_when_the_journal_is_down(web: Web, client: FlaskClient) ->
 HELD = "version 9 is held: it was taken back with #32; `gitops-bot release x` lets it be proposed again"
 
 
+PASSWORD = "an operator's pässword"
+
+
 @pytest.fixture
 def released(tmp_path: Path) -> Iterator[tuple[Web, list[str]]]:
     names: list[str] = []
@@ -490,17 +495,60 @@ def released(tmp_path: Path) -> Iterator[tuple[Web, list[str]]]:
     world.close()
 
 
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[tuple[Web, list[str]]]:
+    names: list[str] = []
+    options = {"release": lambda name: names.append(name) or "done", "operator_token": lambda: PASSWORD}
+    world = Web(tmp_path / "guarded", options=options)
+    world.journal.stand(Standing(FRAUD, NOW, "9", "8", "8", "wait", HELD))
+    yield world, names
+    world.close()
+
+
+def form(world: Web, name: str = FRAUD) -> dict[str, str]:
+    """What the button's form on a target's page would send."""
+    page = world.app.test_client().get(f"/targets/{name}").text
+    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', page)
+    return {"form_token": found[1] if found else ""}
+
+
+def press(world: Web, name: str = FRAUD, *, data: Any = None, **headers: str) -> Any:
+    sent = {"Sec-Fetch-Site": "same-origin"} | {
+        key.replace("_", "-"): value for key, value in headers.items()
+    }
+    fields = form(world, name) if data is None else data
+    return world.app.test_client().post(f"/targets/{name}/release", data=fields, headers=sent)
+
+
+def knowing(password: str, name: str = "ada") -> str:
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
 def test_a_hold_says_how_it_is_lifted_and_has_a_button_only_where_allowed(
     web: Web, client: FlaskClient, released: tuple[Web, list[str]]
 ) -> None:
     web.journal.stand(Standing(FRAUD, NOW, "9", "8", "8", "wait", HELD))
     page = client.get(f"/targets/{FRAUD}").text
     assert f"gitops-bot release {FRAUD}" in page
+    assert "/gitops-bot release" in page
     assert "<form" not in page
-    assert (
-        client.post(f"/targets/{FRAUD}/release", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 404
-    )
+    assert press(web).status_code == 404
     assert "<form" in released[0].app.test_client().get(f"/targets/{FRAUD}").text
+
+
+def test_what_is_not_held_has_no_button(released: tuple[Web, list[str]]) -> None:
+    world, _ = released
+    world.journal.stand(Standing("churn/production", NOW, "9", "8", "8", "wait", "waits for a reviewer"))
+    for name in ("churn/production", "fraud-detector/staging"):
+        assert "<form" not in world.app.test_client().get(f"/targets/{name}").text
+
+
+def test_the_button_lifts_the_hold_and_has_the_target_looked_at(released: tuple[Web, list[str]]) -> None:
+    world, names = released
+    answer = press(world)
+    assert (answer.status_code, answer.location) == (303, f"/targets/{FRAUD}?released=1")
+    assert names == world.queue.names == [FRAUD]
+    assert press(world, "no/such", data=form(world)).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -509,8 +557,11 @@ def test_a_hold_says_how_it_is_lifted_and_has_a_button_only_where_allowed(
         ({"Sec-Fetch-Site": "same-origin"}, 303),
         ({"Origin": "http://localhost"}, 303),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 403),
         ({"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"}, 403),
         ({"Origin": "http://evil.test"}, 403),
+        ({"Origin": "null"}, 403),
         ({}, 403),
     ],
 )
@@ -518,13 +569,81 @@ def test_another_site_cannot_press_the_button(
     released: tuple[Web, list[str]], headers: dict[str, str], status: int
 ) -> None:
     world, names = released
-    answer = world.app.test_client().post(f"/targets/{FRAUD}/release", headers=headers)
+    answer = world.app.test_client().post(f"/targets/{FRAUD}/release", data=form(world), headers=headers)
     assert answer.status_code == status
     assert names == ([FRAUD] if status == 303 else [])
-    unknown = world.app.test_client().post(
-        "/targets/no/such/release", headers={"Sec-Fetch-Site": "same-origin"}
+
+
+def test_who_was_not_shown_this_targets_page_cannot_press_its_button(
+    released: tuple[Web, list[str]], guarded: tuple[Web, list[str]]
+) -> None:
+    world, names = released
+    other = "churn/production"
+    world.journal.stand(Standing(other, NOW, "9", "8", "8", "wait", HELD))
+    of_another_target, of_another_process = form(world, other), form(guarded[0])
+    for token in ({}, {"form_token": ""}, {"form_token": "ü\0\uffff"}, of_another_target, of_another_process):
+        answer = press(world, data=token)
+        assert (answer.status_code, "reload the page" in answer.text) == (403, True)
+    query = world.app.test_client().post(
+        f"/targets/{FRAUD}/release", query_string=form(world), headers={"Sec-Fetch-Site": "same-origin"}
     )
-    assert unknown.status_code == 404
+    assert (query.status_code, names) == (403, [])
+    assert world.app.test_client().get(f"/targets/{FRAUD}/release").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"Authorization": knowing(PASSWORD)}, 303),
+        ({"Authorization": knowing(PASSWORD, "")}, 303),
+        ({"Authorization": knowing(PASSWORD, "somebody else")}, 303),
+        ({}, 401),
+        ({"Authorization": knowing("")}, 401),
+        ({"Authorization": knowing("guessed")}, 401),
+        ({"Authorization": knowing(PASSWORD + " ")}, 401),
+        ({"Authorization": "Bearer an operator's password"}, 401),
+        ({"Authorization": "Basic"}, 401),
+        ({"Authorization": "Basic //8="}, 401),
+        ({"Authorization": "Basic " + "A" * 30_000}, 401),
+    ],
+)
+def test_a_configured_password_is_asked_for(
+    guarded: tuple[Web, list[str]], sent: dict[str, str], status: int
+) -> None:
+    world, names = guarded
+    answer = press(world, **sent)
+    assert answer.status_code == status
+    assert names == ([FRAUD] if status == 303 else [])
+    if status == 401:
+        assert answer.headers["WWW-Authenticate"] == 'Basic realm="the operator of gitops-bot", charset=UTF-8'
+        assert "operator" in answer.text
+
+
+def test_the_password_alone_presses_nothing(guarded: tuple[Web, list[str]]) -> None:
+    world, names = guarded
+    sent = {"Authorization": knowing(PASSWORD), "Sec_Fetch_Site": "cross-site"}
+    assert press(world, **sent).status_code == press(world, data={}, **sent).status_code == 403
+    assert press(world, data={}, Authorization=knowing(PASSWORD)).status_code == 403
+    assert names == []
+
+
+def test_an_empty_password_lets_nobody_in(tmp_path: Path) -> None:
+    names: list[str] = []
+    options = {"release": lambda name: names.append(name) or "done", "operator_token": lambda: ""}
+    world = Web(tmp_path, options=options)
+    world.journal.stand(Standing(FRAUD, NOW, "9", "8", "8", "wait", HELD))
+    for sent in ({}, {"Authorization": knowing("")}):
+        assert press(world, **sent).status_code == 401
+    assert names == []
+    world.close()
+
+
+def test_a_wrong_password_is_logged_without_it(
+    guarded: tuple[Web, list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    press(guarded[0], Authorization=knowing("pa55word-of-mine"))
+    assert f"wrong password, for {FRAUD}" in caplog.text
+    assert "pa55word" not in caplog.text
 
 
 def test_the_empty_page_explains_what_to_do(web: Web, client: FlaskClient) -> None:

@@ -181,6 +181,62 @@ def test_a_reader_gets_from_the_targets_to_a_timeline_and_a_pull_request(
     reader.close()
 
 
+def test_the_button_asks_for_the_operators_password_and_then_lifts_the_hold(
+    browser: Browser, tmp_path: Path
+) -> None:
+    names: list[str] = []
+    options = {"release": lambda name: names.append(name) or "done", "operator_token": lambda: "sésame"}
+    world = Web(tmp_path, catalogue(target(PRICING)), options)
+    world.journal.stand(Standing(PRICING, NOW, "9", "8", "8", "wait", HELD))
+    with serving(world.app) as server:
+        for password, status in (("guessed", 401), ("sésame", 200)):
+            context = browser.new_context(
+                base_url=server.url, http_credentials={"username": "ada", "password": password}
+            )
+            page = context.new_page()
+            page.goto(f"/targets/{PRICING}")
+            with page.expect_navigation() as navigation:
+                page.get_by_role("button", name="Release it").click()
+            answer = navigation.value
+            assert (answer.status if answer else None) == status
+            if status == 200:
+                expect(page.get_by_role("status")).to_contain_text("The hold is lifted")
+            else:
+                expect(page.locator("main")).to_contain_text("operator's password")
+                assert names == []
+            context.close()
+    assert names == [PRICING]
+    world.close()
+
+
+def test_a_page_of_another_site_cannot_press_the_button_though_the_browser_knows_the_password(
+    browser: Browser, tmp_path: Path
+) -> None:
+    names: list[str] = []
+    options = {"release": lambda name: names.append(name) or "done", "operator_token": lambda: "sesame"}
+    world = Web(tmp_path, catalogue(target(PRICING)), options)
+    world.journal.stand(Standing(PRICING, NOW, "9", "8", "8", "wait", HELD))
+
+    with serving(world.app) as server:
+
+        def evil(environ: Any, start_response: Any) -> list[bytes]:
+            start_response("200 OK", [("Content-Type", "text/html")])
+            address = f"{server.url}/targets/{PRICING}/release"
+            return [f'<form method="post" action="{address}"><button>Win a prize</button></form>'.encode()]
+
+        context = browser.new_context(http_credentials={"username": "ada", "password": "sesame"})
+        page = context.new_page()
+        with serving(evil) as elsewhere:
+            page.goto(elsewhere.url.replace("127.0.0.1", "localhost"))
+            with page.expect_navigation() as navigation:
+                page.get_by_role("button", name="Win a prize").click()
+            answer = navigation.value
+            assert (answer.status if answer else None) == 403
+        context.close()
+    assert names == []
+    world.close()
+
+
 def test_without_javascript_the_pages_say_the_same_and_still_renew_themselves(
     browser: Browser, served: Server, web: Web
 ) -> None:

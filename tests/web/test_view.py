@@ -7,6 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.model import (
+    AlertsCheck,
+    ArgoCD,
+    Check,
+    Flux,
+    HttpCheck,
+    PredictionCheck,
+    PrometheusCheck,
+    Rollout,
+    Workload,
+    WorkloadKind,
+)
 from bot.ports import Queued, Standing
 from bot.web import view
 from bot.web.view import State
@@ -125,3 +137,33 @@ def test_every_text_is_readable_on_what_is_behind_it(number: int) -> None:
         if contrast(colors[where[0]], under) < 4.5
     }
     assert weak == {}
+
+
+@pytest.mark.parametrize(
+    ("rollout", "said"),
+    [
+        (ArgoCD("fraud"), "Argo CD application `fraud`"),
+        (Flux("fraud", "apps"), "Flux kustomization `apps/fraud`"),
+        (Flux("all", "apps", "fraud"), "Flux kustomization `apps/all` and its Helm release `apps/fraud`"),
+        (
+            Flux("all", "apps", "fraud", "other"),
+            "Flux kustomization `apps/all` and its Helm release `other/fraud`",
+        ),
+    ],
+)
+def test_a_rollout_is_named(rollout: Rollout, said: str) -> None:
+    assert view.rollout(rollout) == said
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (HttpCheck("https://x.test/health"), "`https://x.test/health`"),
+        (PredictionCheck("https://x.test"), "a prediction of `https://x.test`"),
+        (PrometheusCheck("sum(rate(`x`[5m]))\n / 2"), "the query `sum(rate( x [5m])) / 2`"),
+        (AlertsCheck({"model": "x", "severity": "page"}), "no alerts with `model=x, severity=page`"),
+        (Workload(WorkloadKind.DEPLOYMENT, "x", "apps"), "the deployment `apps/x`"),
+    ],
+)
+def test_a_check_says_what_it_asks(check: Check, said: str) -> None:
+    assert view.check(check) == said
