@@ -101,8 +101,8 @@ def at_deadline(case: Case, verdict: Verdict) -> Verdict:
 
 
 def _own_fault(case: Case) -> bool:
-    """Begun, and not serving because of what it is: not a Deployment that a person has changed (15, 18) or 10c."""
-    if not case.attempted or case.serves:
+    """Begun, and not serving because of what it is: not what a person has changed (15, 18), and not 10c."""
+    if not case.attempted or case.serves or (case.applied and not case.app.current):
         return False
     release = case.release
     if (

@@ -15,7 +15,7 @@ Statuses = Callable[[str], Sequence[tuple[str, str, str, datetime]]]
 
 _MOST_COMMITS = 10
 _LATER = timedelta(seconds=30)
-# Descriptions of what is not the commit's failure (08, 05), and of what no retry changes.
+# Descriptions of what is not the commit's failure (05, 08, 13c).
 _HELD_UP = ("artifact failed", "dependency not ready", "health check canceled")
 
 
@@ -103,9 +103,10 @@ def judge_posted(own: Sequence[Posted], later: Sequence[Posted], claim: Claim, n
 def _judged(own: Sequence[Posted], later: Sequence[Posted], claim: Claim, now: datetime) -> Verdict:
     late, again = now - claim.merged_at > claim.deadline, timedelta(seconds=10)
     if later:
-        return Verdict(
-            Outcome.SUPERSEDED, f"Flux: {commit(later[0].commit)}, which has another image, is applied"
-        )
+        another = f"{commit(later[0].commit)}, which has another image,"
+        if own and not own[0].good and own[0].description.lower() not in _HELD_UP:
+            return Verdict(Outcome.FAILED, f"Flux: {_said(own[0])}, before {another} took its place")
+        return Verdict(Outcome.SUPERSEDED, f"Flux: {another} takes the place of {commit(claim.commit)}")
     if not own:
         because = f"Flux: nothing is posted about {commit(claim.commit)} yet"
         if late:
