@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,15 @@ class Meter:
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.bytes = 0
+        self.asked: list[tuple[float, str]] = []  # when, what
+
+    def _count(self, kind: str) -> None:
+        self.calls[kind] += 1
+        self.asked.append((time.time(), kind))
+
+    def between(self, start: float, end: float) -> Counter[str]:
+        """What was asked between two moments of the wall clock."""
+        return Counter(kind for when, kind in list(self.asked) if start <= when <= end)
 
     def around(self, app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
         def counting(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -44,14 +54,14 @@ class Meter:
                     if ".git/" in environ["PATH_INFO"]
                     else f"forge {environ['REQUEST_METHOD']}"
                 )
-                self.calls[kind + (" 304" if said and said[0].startswith("304") else "")] += 1
+                self._count(kind + (" 304" if said and said[0].startswith("304") else ""))
                 self.bytes += sum(len(part) for part in body)
             return body
 
         return counting
 
     def meddle(self, request: Passing, onward: Onward) -> Coming:
-        self.calls[f"MLflow {request.method}"] += 1
+        self._count(f"MLflow {request.method}")
         coming = onward(request)
         self.bytes += len(coming.body)
         return coming
@@ -96,6 +106,31 @@ def promoted(world: MeteredWorld, version: str) -> None:
     assert world.application(APPLICATION)["status"]["sync"]["status"] == "Synced"
 
 
+def taken_back(world: MeteredWorld, version: str) -> Table:
+    """From failed evidence to an opened revert: the one pass that gets the verdict, decides, and opens it."""
+    world.alias(version)
+    world.until(lambda: world.proposals(Kind.DEPLOY, version))
+    number = int(world.proposals(Kind.DEPLOY, version)[0]["number"])
+    world.until(lambda: world.api(f"/repos/{MANIFESTS}/pulls/{number}")["mergeable_state"] == "clean")
+    world.cluster.progress_deadline = 5.0
+    world.forge.merge(MANIFESTS, number, by=REVIEWER)
+    world.until(lambda: world.proposals(Kind.REVERT, version))
+
+    def opening() -> Any:
+        return next((e for e in world.standing()["timeline"] if e["action"] == "open revert"), None)
+
+    world.until(opening)
+    entry = opening()
+    end = datetime.fromisoformat(entry["at"]).timestamp()
+    spent = world.meter.between(end - entry["seconds"], end)
+    table = Table("from failed evidence to an opened revert", "", title_justify="left")
+    for kind, calls in sorted(spent.items()):
+        table.add_row(kind, str(calls))
+    table.add_row("the bot's own seconds", f"{entry['seconds']:.2f}")
+    table.add_row("to reach", "under 2")
+    return table
+
+
 def passes(world: MeteredWorld) -> tuple[int, float]:
     """How many passes there were, and the seconds of all."""
     text = requests.get(f"{world.bot_url}/metrics", timeout=10).text
@@ -133,8 +168,8 @@ def main() -> None:
     """Print the table."""
     meter = Meter()
     with tempfile.TemporaryDirectory() as folder, MeteredWorld(Path(folder) / "world", meter) as world:
-        world.broken = frozenset()
-        world.register("1", "2")
+        world.broken = frozenset({"3"})
+        world.register("1", "2", "3")
         promoted(world, "1")
         before, size, (count, seconds) = Counter(meter.calls), meter.bytes, passes(world)
         promoted(world, "2")
@@ -156,3 +191,4 @@ def main() -> None:
         rest.add_row("one GET of the forge, median", f"{unit:.1f} ms")
         rest.add_row("a pass costs as much as", f"{statistics.median(took) / unit:.0f} GETs")
         Console().print(rest)
+        Console().print(taken_back(world, "3"))
