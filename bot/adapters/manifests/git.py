@@ -118,6 +118,8 @@ class Git:
             "core.hooksPath": os.devnull,
             "safe.directory": "*",
             "protocol.version": "2",
+            # The bot names objects in full: whether a ref is called the same is a dozen looks at files for each.
+            "core.warnAmbiguousRefs": "false",
         }
         if secret:
             # GitHub, GitLab and Azure Repos take a token as the password of any user name.

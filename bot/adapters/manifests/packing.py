@@ -13,6 +13,7 @@ Kind = Literal["commit", "tree", "blob"]
 _NUMBERS: Mapping[Kind, int] = {"commit": 1, "tree": 2, "blob": 3}
 _DIFFERENCE = 7
 _MOST_COPIED = 0xFFFF
+_SMALL = 4096
 
 
 class Pack:
@@ -30,7 +31,7 @@ class Pack:
         """Add an object; returns its name."""
         oid = _name(kind, data)
         if oid not in self._objects:
-            self._objects[oid] = _head(_NUMBERS[kind], len(data)) + zlib.compress(data)
+            self._objects[oid] = _head(_NUMBERS[kind], len(data)) + _deflated(data)
         return oid
 
     def add_changed(self, tree: str, data: bytes, names: Mapping[int, str]) -> str:
@@ -42,7 +43,7 @@ class Pack:
         if name not in self._objects:
             difference = b"".join(_difference(bytes(changed), sorted(names)))
             head = _head(_DIFFERENCE, len(difference)) + bytes.fromhex(tree)
-            self._objects[name] = head + zlib.compress(difference)
+            self._objects[name] = head + _deflated(difference)
         return name
 
     def data(self) -> bytes:
@@ -58,6 +59,14 @@ def _name(kind: Kind, data: bytes) -> str:
 def _head(number: int, size: int) -> bytes:
     first, size = number << 4 | size & 0x0F, size >> 4
     return bytes([first | 0x80]) + _size(size) if size else bytes([first])
+
+
+def _deflated(data: bytes) -> bytes:
+    # Most objects are small: to clear the memory for a window of 32 KiB takes five times as long as to deflate them.
+    if len(data) > _SMALL:
+        return zlib.compress(data)
+    small = zlib.compressobj(wbits=12, memLevel=4)
+    return small.compress(data) + small.flush()
 
 
 def _size(size: int) -> bytes:

@@ -12,6 +12,7 @@ from bot.core.model import PinValue, Target
 from bot.ports import Refused, Retryable
 
 _MOMENT = 0.008  # seconds
+_MOST_MOMENTS = 20
 
 
 @dataclass(eq=False)
@@ -60,8 +61,8 @@ class Writing:
     def _gather(self) -> None:
         """Wait a moment for whoever is due as well, and for as long as more come; a push takes ten times as long."""
         known = 1
-        for patience in (_MOMENT, *(2 * _MOMENT for _ in range(10))):
-            self._moment.wait(patience)
+        for _ in range(_MOST_MOMENTS):
+            self._moment.wait(_MOMENT)
             if len(self._waiting) <= known:
                 return
             known = len(self._waiting)
