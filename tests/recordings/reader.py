@@ -18,7 +18,9 @@ def changes(product: str, recording: str) -> list[dict[str, Any]]:
     """Every version of every recorded object, in the order in which they were seen."""
     seen = [*_lines(HERE / product / f"{recording}.jsonl.gz")]
     seen += _lines(HERE / product / f"{recording}.workload.jsonl.gz")
-    return sorted(seen, key=lambda change: change["at"])
+    # A recording may tell beside it what was done (ACTION): that is no object that anybody has seen.
+    watched = [change for change in seen if change["type"] in ("ADDED", "MODIFIED", "DELETED")]
+    return sorted(watched, key=lambda change: change["at"])
 
 
 def objects_at(seen: list[dict[str, Any]], at: float) -> list[dict[str, Any]]:

@@ -30,7 +30,11 @@ def excerpt(hostile: str, limit: int = _EXCERPT) -> str:
         (_TOKEN, "***"),
     ):
         line = pattern.sub(instead, line)
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    if len(line) <= limit:
+        return line
+    # The cause of an error stands at its end, and what it is about at its beginning.
+    tail = limit // 3
+    return f"{line[: limit - tail - 1]}…{line[-tail:]}"
 
 
 def name(hostile: str) -> str:
