@@ -60,9 +60,7 @@ def _asset() -> "apprise.AppriseAsset":
     import apprise
 
     # Its log lines repeat addresses and payloads, and these are secret.
-    logger = logging.getLogger("apprise")
-    logger.setLevel(logging.CRITICAL + 1)
-    logger.propagate = False
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     return apprise.AppriseAsset(
         app_id="gitops-bot",
         app_desc="GitOps commit bot",
