@@ -63,7 +63,12 @@ class Api:
             return 404, status(404, "NotFound", f'{plural}.{group} "{name}" not found')
         if method == "PATCH":
             assert kind == "application/merge-patch+json"
-            self.objects[path] = merged(self.objects[path], json.loads(body))
+            change, now = json.loads(body), self.objects[path]["metadata"]["resourceVersion"]
+            if change.get("metadata", {}).get("resourceVersion", now) != now:
+                message = f'Operation cannot be fulfilled on {plural}.{group} "{name}": the object has been modified'
+                return 409, status(409, "Conflict", message)
+            self.objects[path] = merged(self.objects[path], change)
+            self.objects[path]["metadata"]["resourceVersion"] = f"{now}1"
         return 200, self.objects[path]
 
     def _list(self, path: str, query: dict[str, str]) -> tuple[int, Any]:

@@ -21,7 +21,7 @@ from bot.core.model import ArgoCD
 from bot.core.verdict import Claim, Outcome, Verdict
 from bot.ports import Cluster, Refused, Retryable
 from tests.parts import free_port
-from tests.recordings.reader import HERE
+from tests.recordings.reader import HERE, changes
 from tests.sandbox.clusters import APPLICATION, OVERLAY, TOKEN, World, cluster_world
 
 pytestmark = pytest.mark.world
@@ -182,9 +182,19 @@ def answering(answer: Callable[[str], Answer]) -> Iterator[tuple[str, list[tuple
     asked: list[tuple[str, str | None]] = []
 
     class Handler(BaseHTTPRequestHandler):
+        def do_DELETE(self) -> None:
+            # As the real server guards itself against requests of browsers.
+            typed = self.headers.get("Content-Type") == "application/json"
+            self.tell(
+                f"DELETE {self.path}", (lambda path: answer(path)) if typed else (lambda _: (415, b"Invalid"))
+            )
+
         def do_GET(self) -> None:
-            asked.append((self.path, self.headers.get("Authorization")))
-            status, body, *more = answer(self.path)
+            self.tell(self.path, answer)
+
+        def tell(self, path: str, answer: Callable[[str], Answer]) -> None:
+            asked.append((path, self.headers.get("Authorization")))
+            status, body, *more = answer(path)
             self.send_response(status)
             for key, value in (more[0] if more else {}).items():
                 self.send_header(key, value)
@@ -398,3 +408,82 @@ def test_a_token_that_is_none_is_refused_without_repeating_it(token: str) -> Non
     assert "empty or not one line" in verdict.because
     assert not token or token not in verdict.because
     assert asked == []
+
+
+# --- An operation in the way (section (e)) ---------------------------------------------------------
+
+STUCK = json.dumps(
+    next(
+        item["object"]
+        for item in reversed(changes("argocd", "04c-revert-while-retrying"))
+        if item["object"]["kind"] == "Application" and item["at"] < 300
+    )
+).encode()
+LIVE = json.dumps(
+    next(
+        item["object"]
+        for item in reversed(changes("argocd", "02-image-bump"))
+        if item["object"]["kind"] == "Application"
+    )
+).encode()
+IDLE = b'{"error": "...", "code": 3, "message": "Unable to terminate operation. No operation is in progress"}'
+OPERATION = "DELETE /api/v1/applications/fraud-detector-staging/operation?project=default"
+
+
+def terminated(before: bytes, status: int = 200, body: bytes = b"{}") -> list[str]:
+    """What was asked to end the operation of such an Application."""
+    told = lambda path: (status, body) if path.startswith("DELETE") else (200, before)  # noqa: E731
+    with answering(told) as (url, asked):
+        ArgoCDCluster(url, lambda: SECRET).terminate(ROLLOUT)
+    return [path for path, _ in asked]
+
+
+def test_an_operation_that_is_retried_behind_a_newer_commit_is_ended() -> None:
+    assert terminated(STUCK) == ["/api/v1/applications/fraud-detector-staging?project=default", OPERATION]
+
+
+def test_no_operation_in_the_way_is_done_already() -> None:
+    assert terminated(LIVE) == ["/api/v1/applications/fraud-detector-staging?project=default"]
+    assert terminated(STUCK, 400, IDLE)[-1] == OPERATION
+
+
+def test_ending_an_operation_without_the_right_to_names_the_right() -> None:
+    denied = b'{"code": 7, "message": "permission denied: applications, sync, shop/web-shop, sub: proj:shop:watcher"}'
+    with pytest.raises(Refused, match="or grant `applications, sync`"):
+        terminated(STUCK, 403, denied)
+    with pytest.raises(Refused, match=r"refused the question .* with 400"):
+        terminated(STUCK, 400, b'{"message": "bad request"}')
+    with pytest.raises(Retryable, match="answered 500"):
+        terminated(STUCK, 500, b"{}")
+
+
+# --- Advice ----------------------------------------------------------------------------------------
+
+
+def advised(windows: Answer) -> tuple[str, ...]:
+    """What doctor is told."""
+    told = lambda path: windows if "/syncwindows" in path else (200, LIVE)  # noqa: E731
+    with answering(told) as (url, _):
+        return tuple(ArgoCDCluster(url, lambda: SECRET, base_branch="main").advice(ROLLOUT))
+
+
+def test_a_deny_window_is_told_although_no_field_of_the_application_shows_it() -> None:
+    """08."""
+    window = {"kind": "deny", "schedule": "* * * * *", "duration": "1h"}
+    body = json.dumps({"activeWindows": [window], "assignedWindows": [window], "canSync": False}).encode()
+    assert any("denies syncs now (deny * * * * * for 1h)" in sentence for sentence in advised((200, body)))
+
+
+@pytest.mark.parametrize("windows", [(200, b'{"canSync": true}'), (403, b"{}"), (200, b"<html>")])
+def test_advice_does_without_windows(windows: Answer) -> None:
+    sentences = advised(windows)
+    assert sentences
+    assert not any("window" in sentence for sentence in sentences)
+
+
+def test_advice_about_what_cannot_be_read_is_refused() -> None:
+    with (
+        answering(lambda _: (404, b"{}")) as (url, _),
+        pytest.raises(Refused, match="there is no Application"),
+    ):
+        ArgoCDCluster(url, lambda: SECRET).advice(ROLLOUT)

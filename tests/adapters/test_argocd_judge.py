@@ -10,8 +10,10 @@ import pytest
 
 from bot.adapters.argocd.images import carries, of_same_repository
 from bot.adapters.argocd.judge import judge
+from bot.adapters.argocd.reading import is_stuck
 from bot.core.verdict import Claim, Outcome, Verdict
-from tests.recordings.reader import changes
+from tests.recordings.adapter import claim_of
+from tests.recordings.reader import changes, expectations
 
 # The last state of a good bump: Synced and Healthy since 07:03:10, applied at 07:03:07.
 LIVE = [change["object"] for change in changes("argocd", "02-image-bump") if change["object"]["kind"] == "Application"][-1]  # fmt: skip
@@ -342,8 +344,159 @@ def test_several_sources_are_told_apart_by_address_or_by_commit() -> None:
     assert said(document, claim(repository_url="https://GIT.acme.dev/values/")).outcome is Outcome.SUCCEEDED
     other = said(document, claim(repository_url="https://git.acme.dev/chart.git"))
     assert other.outcome is Outcome.PENDING
-    unknown = said(document, claim(repository_url="https://git.acme.dev/other"))
+    mirrored = said(document, claim(repository_url="https://git.acme.dev/mirror"))
+    assert mirrored.outcome is Outcome.SUCCEEDED
+    elsewhere = claim(commit="c" * 40, repository_url="https://git.acme.dev/mirror")
+    unknown = said(document, elsewhere)
     assert (unknown.outcome, unknown.taken_in) == (Outcome.PENDING, False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("git@git.acme.dev:ml/values.git", "https://git.acme.dev/ml/values", True),
+        ("ssh://git@git.acme.dev:2222/ml/values.git", "https://bot@git.acme.dev/ml/values/", True),
+        ("https://git.acme.dev:8443/ml/values", "https://git.acme.dev/ml/values", False),
+        ("git@git.acme.dev:ml/values.git", "git@git.acme.dev:ml/other.git", False),
+    ],
+)
+def test_a_repository_is_known_by_host_and_path_however_it_is_written(
+    one: str, other: str, same: bool
+) -> None:
+    """The commit stands at the first source, so an address that means the second one does not find it."""
+    document = application(sync={"status": "Synced", "revisions": [COMMIT, "e" * 40]}, operationState=None)
+    document["spec"].pop("source")
+    document["spec"]["sources"] = [{"repoURL": "https://git.acme.dev/chart"}, {"repoURL": one}]
+    verdict = said(document, claim(repository_url=other))
+    assert verdict.taken_in is not same
+
+
+def test_without_an_address_the_source_of_an_operation_is_found_before_anything_is_compared() -> None:
+    """09: between retries of a first sync only the operation and the history know the commit."""
+    sources = [{"repoURL": "https://git.acme.dev/chart"}, {"repoURL": "https://git.acme.dev/values"}]
+    revisions = ["e" * 40, COMMIT]
+    state = {
+        "phase": "Running",
+        "startedAt": "2026-11-23T07:03:07Z",
+        "operation": {"sync": {"revisions": revisions}},
+    }
+    document = application(
+        sync={"status": "OutOfSync", "revisions": ["e" * 40, "d" * 40]}, operationState=state, history=None
+    )
+    document["spec"].pop("source")
+    document["spec"]["sources"] = sources
+    assert f"is syncing commit {COMMIT[:8]}" in said(document).because
+    again = application(
+        sync=document["status"]["sync"], history=[{"revisions": revisions}], operationState=None
+    )
+    again["spec"] = document["spec"]
+    assert "was applied, but the Application is at commit dddddddd now" in said(again).because
+
+
+# --- An operation of another commit in the way -----------------------------------------------------
+
+
+def recorded(recording: str, second: float) -> tuple[dict[str, Any], datetime]:
+    """The Application at this second of a recording, and when that was."""
+    seen = [item for item in changes("argocd", recording) if item["object"]["kind"] == "Application"]
+    started = next(item["started"] for item in expectations("argocd") if item["recording"] == recording)
+    document = [item["object"] for item in seen if item["at"] <= second][-1]
+    return document, datetime.fromisoformat(started) + timedelta(seconds=second)
+
+
+def recorded_claim(id_: str) -> Claim:
+    return claim_of(
+        next(item["claim"] for item in expectations("argocd") if item["claim"]["id"] == f"argocd/{id_}")
+    )
+
+
+@pytest.mark.parametrize("second", [20, 28.5, 50, 400])
+def test_a_retrying_operation_of_a_bad_commit_blocks_its_revert_and_that_is_said(second: float) -> None:
+    """04c: between the tries and during them, before and after the deadline."""
+    document, now = recorded("04c-revert-while-retrying", second)
+    verdict = judge([document], recorded_claim("04c-revert-while-retrying/revert"), now)
+    assert verdict.blocked
+    assert verdict.outcome is (Outcome.PENDING if second < 69 else Outcome.INCONCLUSIVE)
+    assert "tries commit d76c98a9, which is not this commit, again and again (" in verdict.because
+    assert "and this one waits until it gives up: one or more" in verdict.because or second == 28.5
+    assert is_stuck(document)
+
+
+@pytest.mark.parametrize(
+    ("recording", "who", "second"),
+    [
+        ("04c-revert-while-retrying", "revert", 9.5),  # not compared with the revert yet
+        ("04c-revert-while-retrying", "revert", 500),  # it has given up
+        ("04c-revert-while-retrying", "bad", 20),  # the claim's own
+        ("04c-revert-while-retrying", "bad", 9.05),  # its first try
+    ],
+)
+def test_nothing_blocks_where_ending_the_operation_would_not_help(
+    recording: str, who: str, second: float
+) -> None:
+    document, now = recorded(recording, second)
+    assert not judge([document], recorded_claim(f"{recording}/{who}"), now).blocked
+
+
+def test_an_operation_is_stuck_only_while_it_is_retried_behind_a_newer_commit() -> None:
+    assert [is_stuck(recorded("04c-revert-while-retrying", at)[0]) for at in (5, 9.05, 9.5, 20, 500)] == [
+        False, False, False, True, False,
+    ]  # fmt: skip
+    assert not is_stuck({})
+
+
+def test_a_retry_that_will_take_the_newest_commit_blocks_nothing() -> None:
+    """04d: with `retry.refresh` the next try takes the revert by itself."""
+    document, now = recorded("04d-revert-while-retrying-with-retry-refresh", 15)
+    verdict = judge([document], recorded_claim("04d-revert-while-retrying-with-retry-refresh/revert"), now)
+    assert not verdict.blocked
+    assert not is_stuck(document)
+    assert "will take this commit at its next try of commit d6946fbd" in verdict.because
+
+
+def test_a_fix_waits_behind_the_retries_of_what_it_fixes_too() -> None:
+    """04e: the fix is compared and OutOfSync, the operation is of the commit before."""
+    state = {"phase": "Running", "retryCount": 2, "message": "denied", "finishedAt": "2026-11-23T07:03:09Z"}
+    state["operation"] = {"sync": {"revision": "d" * 40}}  # type: ignore[assignment]
+    document = application(operationState=state) | {"operation": {"sync": {}}}
+    document["status"]["sync"] |= {"status": "OutOfSync"}
+    assert said(document).blocked
+    assert not said(document, claim(later=("d" * 40,))).blocked, "a later commit is no earlier one's fault"
+
+
+def test_several_sources_are_stuck_as_a_whole() -> None:
+    document = application(sync={"status": "Synced", "revisions": ["e" * 40, COMMIT]})
+    document["status"]["operationState"] = {
+        "phase": "Running", "retryCount": 1, "syncResult": {"revisions": ["e" * 40, "d" * 40]},
+    }  # fmt: skip
+    assert is_stuck(document)
+    document["status"]["operationState"]["syncResult"]["revisions"] = ["e" * 40, COMMIT]
+    assert not is_stuck(document)
+
+
+# --- A controller that is down (26) ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", ["bump", "first"])
+def test_an_object_that_no_longer_moves_is_noticed_whatever_it_says(who: str) -> None:
+    document, now = recorded("26-controller-down", 30)
+    about = recorded_claim(f"26-controller-down/{who}")
+    assert judge([document], about, now).outcome in (Outcome.PENDING, Outcome.INCONCLUSIVE)
+    verdict = judge([document], about, now + timedelta(minutes=11))
+    assert (verdict.outcome, verdict.taken_in) == (Outcome.INCONCLUSIVE, False)
+    assert (
+        "has not looked at web-26 since 2026-11-23 07:16:33 UTC: is its controller running?"
+        in verdict.because
+    )
+
+
+def test_a_rollout_that_was_last_seen_long_ago_has_not_failed_at_the_deadline() -> None:
+    document = application(health={"status": "Progressing", "lastTransitionTime": "2026-11-23T07:03:08Z"})
+    verdict = said(document, seconds=601 + 15)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "is its controller running?" in verdict.because
+    document["status"]["reconciledAt"] = "2026-11-23T07:12:00Z"
+    assert said(document, seconds=601 + 15).outcome is Outcome.FAILED
 
 
 # --- Broken and hostile ----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from bot.adapters.argocd.reading import Application
-from bot.adapters.argocd.wording import LIMIT, evidence, excerpt
+from bot.adapters.argocd.wording import LIMIT, at, evidence, excerpt
 from bot.core.verdict import Claim, Outcome, Verdict
 
 # Healthy, Degraded and OutOfSync of the state before are seen for up to 0.3 s after an operation has ended.
@@ -69,6 +69,23 @@ class Case:
         """Whether the deadline, counted from the merge, has passed."""
         return self.now - self.claim.merged_at > self.claim.deadline
 
+    @cached_property
+    def frozen(self) -> bool:
+        """Whether the Application was not compared for so long that its controller may be down (26; section (d))."""
+        return self.app.reconciled is not None and self.now - self.app.reconciled > STALE
+
+    @cached_property
+    def blocked(self) -> bool:
+        """Whether a sync of an earlier commit is tried again and again, and the claim waits until it gives up.
+
+        Section (e): between tries the phase is Running with `finishedAt` set (04c, 04e); only with `retry.refresh` does
+        the next try take the newest commit (04d).
+        """
+        operation = self.app.operation
+        if operation is None or operation.revision is None or not operation.retrying or operation.refresh:
+            return False
+        return operation.revision not in self.carriers | self.strangers
+
     @property
     def again(self) -> timedelta:
         """When to look again while something moves: soon at first, then less and less often."""
@@ -85,6 +102,13 @@ class Case:
     def pending(self, because: str, *, again: timedelta | None = None, taken_in: bool = True) -> Verdict:
         """Not decided, and something is going to happen."""
         return self.verdict(Outcome.PENDING, because, again=again or self.again, taken_in=taken_in)
+
+    def standing_still(self) -> Verdict:
+        """The object no longer moves: what it says may be long past."""
+        said = (
+            f"has not looked at {self.app.name} since {at(self.app.reconciled)}: is its controller running?"
+        )
+        return self.inconclusive(said, taken_in=False)
 
     def inconclusive(self, because: str, *, taken_in: bool = True) -> Verdict:
         """Not decided, and nothing that is seen says when it will be."""

@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.adapters.argocd.case import STALE, Case
+from bot.adapters.argocd.case import Case
 from bot.adapters.argocd.proof import good, not_applied, without_image
 from bot.adapters.argocd.reading import read
 from bot.adapters.argocd.rollout import degraded, out_of_sync, suspended, unwell
-from bot.adapters.argocd.wording import at, commit, evidence, excerpt
+from bot.adapters.argocd.wording import commit, evidence, excerpt
 from bot.adapters.argocd.workload import objection
 from bot.core.verdict import Claim, Outcome, Verdict
 
@@ -102,11 +102,8 @@ def _not_taken_in(case: Case) -> Verdict | None:
         return case.pending(f"{commit(app.revision)}, which has another image, is compared but not synced")
     if any(entry.revision in case.carriers for entry in app.history):
         return case.pending(f"{claimed} was applied, but the Application is at {commit(app.revision)} now")
-    if app.reconciled and case.now - app.reconciled > STALE:
-        return case.inconclusive(
-            f"has not looked at {app.name} since {at(app.reconciled)}: is its controller running?",
-            taken_in=False,
-        )
+    if case.frozen:
+        return case.standing_still()
     stands = f"the Application is at {commit(app.revision)}" if app.revision else "nothing is compared yet"
     return case.pending(f"{claimed} is not taken in yet; {stands}", taken_in=False)
 
@@ -119,12 +116,21 @@ def _busy(case: Case) -> Verdict | None:
         tries = f", try {operation.retries + 1}" if operation and operation.retries else ""
         said = f": {excerpt(operation.message)}" if operation and operation.retries else ""
         return case.pending(f"is syncing {commit(case.claim.commit)}{tries}{said}")
-    return case.pending(f"is still busy with {commit(operation.revision)}, which is not this commit")
+    other = f"{commit(operation.revision)}, which is not this commit"
+    if not operation.retrying:
+        return case.pending(f"is still busy with {other}")
+    said = f": {excerpt(operation.message)}" if operation.message else ""
+    if not case.blocked:
+        return case.pending(f"will take this commit at its next try of {other}{said}")
+    stuck = f"tries {other}, again and again ({operation.retries} so far), and this one waits until it gives up{said}"
+    return replace(case.pending(stuck), blocked=True)
 
 
 def _looking(case: Case) -> Verdict | None:
     if not case.app.refreshing:
         return None
+    if case.frozen:
+        return case.standing_still()
     return case.pending("has been asked to look and has not done so yet", again=timedelta(seconds=1))
 
 

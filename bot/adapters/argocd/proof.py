@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from bot.adapters.argocd.case import STALE, Case
+from bot.adapters.argocd.case import Case
 from bot.adapters.argocd.images import carries, of_same_repository
 from bot.adapters.argocd.wording import at, commit, excerpt
 from bot.core.verdict import Outcome, Verdict
@@ -48,11 +48,8 @@ def good(case: Case) -> Verdict | None:
     app, claim, operation = case.app, case.claim, case.app.operation
     if operation and operation.finished and (app.reconciled is None or app.reconciled < operation.finished):
         return case.pending("has applied it and compares again", again=timedelta(seconds=1))
-    if app.reconciled and case.now - app.reconciled > STALE:
-        return case.inconclusive(
-            f"has not looked at {app.name} since {at(app.reconciled)}: is its controller running?",
-            taken_in=False,
-        )
+    if case.frozen:
+        return case.standing_still()
     if case.objection is not None:
         return case.pending(case.objection)
     ended = operation.finished if operation else app.reconciled

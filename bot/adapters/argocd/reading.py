@@ -4,11 +4,12 @@ What each field means, and which ones mislead: fixtures/argocd/README.md, sectio
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from bot.adapters.argocd.fields import child, maps, moment, text, texts
 from bot.core.verdict import Claim
 
 REFRESH = "argocd.argoproj.io/refresh"
@@ -27,6 +28,12 @@ class Operation:
     message: str
     retries: int
     images: tuple[str, ...]
+    refresh: bool = False  # whether its next try takes the newest commit
+
+    @property
+    def retrying(self) -> bool:
+        """Whether a try of it has failed and another one follows: `finishedAt` says nothing while it is Running."""
+        return self.phase == "Running" and (self.retries > 0 or self.finished is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,51 +81,85 @@ class Application:
 
 def read(document: Mapping[str, Any], claim: Claim) -> Application:
     """The document, with the revisions of the source that holds the claim's commit. Never raises."""
-    status, metadata, spec = (_map(document, key) for key in ("status", "metadata", "spec"))
-    sync, health = _map(status, "sync"), _map(status, "health")
-    source = _source(spec, sync, claim)
+    status, metadata, spec = (child(document, key) for key in ("status", "metadata", "spec"))
+    sync, health = child(status, "sync"), child(status, "health")
+    source = _source(document, claim)
     return Application(
-        name=_text(metadata, "name") or "without a name",
+        name=text(metadata, "name") or "without a name",
         deleting=bool(metadata.get("deletionTimestamp")),
         requested=bool(document.get("operation")),
-        refreshing=REFRESH in _map(metadata, "annotations"),
-        automated=_automated(spec),
-        sync=_text(sync, "status"),
+        refreshing=REFRESH in child(metadata, "annotations"),
+        automated=is_automated(spec),
+        sync=text(sync, "status"),
         revision=_revision(sync, source),
-        health=_text(health, "status"),
-        health_since=_time(health, "lastTransitionTime"),
-        reconciled=_time(status, "reconciledAt"),
-        images=_texts(_map(status, "summary").get("images")),
+        health=text(health, "status"),
+        health_since=moment(health, "lastTransitionTime"),
+        reconciled=moment(status, "reconciledAt"),
+        images=texts(child(status, "summary").get("images")),
         operation=_operation(document, source),
         history=tuple(
-            Applied(_revision(entry, source), _time(entry, "deployStartedAt"))
-            for entry in _maps(status, "history")
+            Applied(_revision(entry, source), moment(entry, "deployStartedAt"))
+            for entry in maps(status, "history")
         ),
         errors=tuple(
-            (_text(condition, "type"), _text(condition, "message"))
-            for condition in _maps(status, "conditions")
-            if _text(condition, "type") in _ERRORS
+            (text(condition, "type"), text(condition, "message"))
+            for condition in maps(status, "conditions")
+            if text(condition, "type") in _ERRORS
         ),
-        unhealthy=tuple(filter(None, (_unhealthy(item) for item in _maps(status, "resources")))),
+        unhealthy=tuple(filter(None, (_unhealthy(item) for item in maps(status, "resources")))),
     )
 
 
-def _source(spec: Mapping[str, Any], sync: Mapping[str, Any], claim: Claim) -> int | None:
-    """Which of several sources holds the commit: by its address, else by where a commit of the claim stands now."""
-    sources = _maps(spec, "sources")
+def is_stuck(document: Mapping[str, Any]) -> bool:
+    """Whether a sync is tried again and again though the Application is compared with another commit by now (04c, 04e)."""
+    compared = _commits(child(child(document, "status"), "sync"))
+    operation = _operation(document, None)
+    if operation is None or not operation.retrying or operation.refresh:
+        return False
+    state = child(child(document, "status"), "operationState")
+    tried = _commits(child(state, "syncResult")) or _commits(child(child(state, "operation"), "sync"))
+    return bool(tried and compared) and tried != compared
+
+
+def version(document: Mapping[str, Any]) -> str:
+    """The `resourceVersion` that a patch carries to say which state it is meant for."""
+    return text(child(document, "metadata"), "resourceVersion")
+
+
+def _source(document: Mapping[str, Any], claim: Claim) -> int | None:
+    """Which of several sources holds the commit: by its address, else by where a commit of the claim stands."""
+    sources = maps(child(document, "spec"), "sources")
     if not sources:
         return None
     if claim.repository_url:
         wanted = _address(claim.repository_url)
-        return next((i for i, item in enumerate(sources) if _address(_text(item, "repoURL")) == wanted), -1)
+        found = [i for i, item in enumerate(sources) if _address(text(item, "repoURL")) == wanted]
+        if found:
+            return found[0]
     commits = {claim.commit, *claim.contains, *claim.later}
-    revisions = sync.get("revisions")
-    known = revisions if isinstance(revisions, list) else []
-    return next((i for i, revision in enumerate(known) if revision in commits), -1)
+    status = child(document, "status")
+    state = child(status, "operationState")
+    asked = child(child(state, "operation"), "sync")
+    holders = (child(status, "sync"), child(state, "syncResult"), asked, *reversed(maps(status, "history")))
+    places = (i for holder in holders for i, commit in enumerate(_commits(holder)) if commit in commits)
+    return next(places, -1)
+
+
+def _commits(holder: Mapping[str, Any]) -> tuple[str, ...]:
+    """What stands in `revisions`, in the order of the sources, or alone in `revision`."""
+    several = texts(holder.get("revisions"))
+    return several or tuple(filter(None, (text(holder, "revision"),)))
 
 
 def _address(url: str) -> str:
-    return url.strip().rstrip("/").removesuffix(".git").lower()
+    """Host and path: one repository may be written `https://host/path.git` and `git@host:path`."""
+    plain = url.strip().lower().rstrip("/").removesuffix(".git")
+    scheme, separator, rest = plain.partition("://")
+    if not separator:
+        rest = scheme.replace(":", "/", 1)
+    host, slash, path = rest.rpartition("@")[2].partition("/")
+    port = host.rpartition(":")[2] if scheme in ("http", "https") and ":" in host else ""
+    return f"{host.partition(':')[0]}{':' if port else ''}{port}{slash}{path}"
 
 
 def _revision(holder: Mapping[str, Any], source: int | None) -> str | None:
@@ -131,64 +172,39 @@ def _revision(holder: Mapping[str, Any], source: int | None) -> str | None:
 
 
 def _operation(document: Mapping[str, Any], source: int | None) -> Operation | None:
-    state, requested = _map(_map(document, "status"), "operationState"), _map(document, "operation")
+    state, requested = child(child(document, "status"), "operationState"), child(document, "operation")
     if not state:
         # The state of the one before is cleared up to half a second before that of the new one appears.
-        next_one = _revision(_map(requested, "sync"), source)
+        next_one = _revision(child(requested, "sync"), source)
         return Operation("Running", next_one, None, None, "", 0, ()) if requested else None
-    result, asked = _map(state, "syncResult"), _map(_map(state, "operation"), "sync")
-    retries = state.get("retryCount")
+    result, asked = child(state, "syncResult"), child(child(state, "operation"), "sync")
+    retries, policy = state.get("retryCount"), child(child(state, "operation"), "retry")
     return Operation(
-        phase=_text(state, "phase"),
+        phase=text(state, "phase"),
         # A retry may take a newer commit than was asked for, so the result goes first (recording 04d).
         revision=_revision(result, source) or _revision(asked, source),
-        started=_time(state, "startedAt"),
-        finished=_time(state, "finishedAt"),
-        message=_text(state, "message"),
+        started=moment(state, "startedAt"),
+        finished=moment(state, "finishedAt"),
+        message=text(state, "message"),
         retries=retries if isinstance(retries, int) else 0,
-        images=tuple(image for item in _maps(result, "resources") for image in _texts(item.get("images"))),
+        images=tuple(image for item in maps(result, "resources") for image in texts(item.get("images"))),
+        refresh=policy.get("refresh") is True,
     )
 
 
-def _automated(spec: Mapping[str, Any]) -> bool:
-    policy = _map(spec, "syncPolicy")
+def is_automated(spec: Mapping[str, Any]) -> bool:
+    """Whether the spec asks for automated sync; `enabled: false` switches it off."""
+    policy = child(spec, "syncPolicy")
     automated = policy.get("automated")
     return isinstance(automated, Mapping) and automated.get("enabled", True) is not False
 
 
 def _unhealthy(resource: Mapping[str, Any]) -> str | None:
-    health = _map(resource, "health")
-    status = _text(health, "status")
+    health = child(resource, "health")
+    status = text(health, "status")
     if status in ("", "Healthy"):
         return None
-    message = _text(health, "message")
-    return f"{_text(resource, 'kind')} {_text(resource, 'name')} is {status}" + (
+    message = text(health, "message")
+    return f"{text(resource, 'kind')} {text(resource, 'name')} is {status}" + (
         f": {message}" if message else ""
     )
-
-
-def _map(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = holder.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _maps(holder: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
-    value = holder.get(key)
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _text(holder: Mapping[str, Any], key: str) -> str:
-    value = holder.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
-
-
-def _time(holder: Mapping[str, Any], key: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(_text(holder, key))
-        return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -50,7 +50,10 @@ def suspended(case: Case) -> Verdict | None:
 
 
 def unwell(case: Case) -> Verdict | None:
-    """Progressing says nothing until the deadline, which counts from when the sync began if that was later (c1)."""
+    """Progressing says nothing until the deadline, which counts from when the sync began if that was later (c1).
+
+    Of an object that no longer moves it says nothing even then: the pods may be ready by now (26).
+    """
     app, operation = case.app, case.app.operation
     if app.health == "Healthy":
         return None
@@ -60,6 +63,8 @@ def unwell(case: Case) -> Verdict | None:
     doing = f"{commit(case.claim.commit)} is applied and {app.health or 'without health'}{which}"
     applied = case.own and operation is not None and operation.phase == "Succeeded"
     begun = max(case.claim.merged_at, case.started) if case.started else None
+    if case.frozen:
+        return case.standing_still()
     if applied and begun and case.now - begun > case.claim.deadline:
         return case.verdict(Outcome.FAILED, f"{doing}, and the deadline has passed")
     return case.pending(doing)

@@ -1,12 +1,13 @@
 """How a reading is told to people: short commits, UTC times, bounded excerpts of hostile text."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.adapters.argocd.reading import Application
-from bot.core.verdict import Evidence, Outcome
+from bot.core.verdict import Evidence, Outcome, Verdict
 
 LIMIT = 500
 _EXCERPT = 240
+_LATER = timedelta(seconds=30)
 
 
 def commit(revision: str | None) -> str:
@@ -35,6 +36,13 @@ def evidence(app: Application, now: datetime, outcome: Outcome) -> tuple[Evidenc
     told = dict.fromkeys(excerpt(text, LIMIT) for text in (*messages, *app.unhealthy) if text)
     answers = [_state(app), *list(told)[:4]]
     return tuple(Evidence("argocd", asked, now, answer, outcome) for answer in answers)
+
+
+def out_of_reach(application: str, problem: Exception, now: datetime) -> Verdict:
+    """What is said when the Application could not be read: nothing about the claim."""
+    asked = f"Application {excerpt(application, 80)}"
+    seen = Evidence("argocd", asked, now, excerpt(str(problem), LIMIT), Outcome.INCONCLUSIVE)
+    return Verdict(Outcome.INCONCLUSIVE, f"Argo CD: {problem}", (seen,), again=_LATER)
 
 
 def _state(app: Application) -> str:
