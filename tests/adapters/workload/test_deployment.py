@@ -294,20 +294,24 @@ def test_the_name_of_an_image_is_no_sign_of_an_outage() -> None:
     found = situation("04-image-does-not-exist", 30)
     text = f'failed to unpack image "{image}": wrong magic'
     named = found.about(image=image)
-    for kind, path in (("Deployment", "template"), ("ReplicaSet", "template")):
-        named = named.changed(
-            kind, lambda item, p=path: _image(item["spec"][p], image) if _is_new(item) else None
-        )
-    named = named.changed("Pod", lambda item: [c.update(image=image, state={"waiting": {"reason": "ErrImagePull", "message": text}}) for c in item["status"].get("containerStatuses", []) if "waiting" in c["state"]])  # fmt: skip
+    for kind in ("Deployment", "ReplicaSet"):
+        named = named.changed(kind, lambda item: _rename(item, image))
+    named = only_new(
+        named.changed("Pod", lambda pod: _rename_pod(pod, image)),
+        image=image,
+        state={"waiting": {"reason": "ErrImagePull", "message": text}},
+    )
     assert named.outcome == "failed"
 
 
-def _is_new(item: dict[str, Any]) -> bool:
-    return bool(item["spec"]["template"]["spec"]["containers"][0]["image"].endswith("does-not-exist"))
+def _rename(owner: dict[str, Any], image: str) -> None:
+    _rename_pod(owner["spec"]["template"], image)
 
 
-def _image(template: dict[str, Any], image: str) -> None:
-    template["spec"]["containers"][0]["image"] = image
+def _rename_pod(pod: dict[str, Any], image: str) -> None:
+    container_ = pod["spec"]["containers"][0]
+    if container_["image"].endswith("does-not-exist"):
+        container_["image"] = image
 
 
 def test_a_missing_config_map_is_waited_for_a_little_and_then_fails() -> None:
