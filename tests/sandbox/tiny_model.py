@@ -37,13 +37,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         rows = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["dataframe_split"]["data"]
-        self.answer(200, {"predictions": [0.5] * len(rows)})
+        self.answer(200, {"predictions": [BEHAVIOUR.get("answers", 0.5)] * len(rows)})
 
     def log_message(self, *_: object) -> None:
         pass
 
 
 server = ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler)
+if BEHAVIOUR.get("crashes_after"):
+    threading.Timer(BEHAVIOUR["crashes_after"], lambda: os._exit(1)).start()
 # As the real server does: what still comes for a moment after the signal is answered.
 signal.signal(signal.SIGTERM, lambda *_: threading.Timer(0.3, server.shutdown).start())
 server.serve_forever(poll_interval=0.05)

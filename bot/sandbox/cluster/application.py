@@ -15,10 +15,12 @@ from typing import Any
 from bot.sandbox.cluster import documents
 from bot.sandbox.cluster.deployment import Rejected, admit, deployment_of, spec_of
 from bot.sandbox.cluster.documents import REFRESH, status, timestamp
+from bot.sandbox.cluster.kubernetes.api import CannotPatch, merged
+from bot.sandbox.cluster.kubernetes.rollout import Rollout
 from bot.sandbox.cluster.manifest import CannotRender, Document
 from bot.sandbox.cluster.render import render
 from bot.sandbox.cluster.repo import GitFailed, Repo
-from bot.sandbox.cluster.workload import Spec, Workload
+from bot.sandbox.cluster.workload import Spec
 
 STEP = 0.05  # seconds between two states of one sync; the real ones are 10 to 700 ms apart
 STATES = 200
@@ -34,12 +36,14 @@ class Application:
     through, oldest first: sync, revision, health, phase.
     """
 
-    def __init__(self, document: Document, repo: Repo, workload: Workload, limits: Limits) -> None:
+    def __init__(self, document: Document, repo: Repo, rollout: Rollout, limits: Limits) -> None:
         """Not yet compared with git."""
-        self.name, self.workload = str(document["metadata"]["name"]), workload
+        self.name, self.rollout = str(document["metadata"]["name"]), rollout
+        self.workload = rollout.workload
         self.source: dict[str, str] = document["spec"]["source"]
         self.states: deque[tuple[str, str, str, str]] = deque(maxlen=STATES)
         self._document, self._repo, self._limits = document, repo, limits
+        self._namespace = str(document["spec"]["destination"]["namespace"])
         self._automated = "automated" in document["spec"]["syncPolicy"]
         self._lock = threading.Lock()
         self._asked = self._looked_for = 0
@@ -56,7 +60,7 @@ class Application:
 
     def resources(self) -> list[tuple[Document, str, str]]:
         """What was applied last, each with its health and a message."""
-        health, message = self.workload.health()
+        health, message = self.rollout.health()
         return [
             (
                 copy.deepcopy(item),
@@ -73,7 +77,7 @@ class Application:
         with self._lock:
             self._asked += 1
             mine = self._asked
-        self._change(lambda app: app["metadata"].setdefault("annotations", {}).__setitem__(REFRESH, how))
+        self._change(lambda app: _annotate(app, {REFRESH: how}))
         return mine
 
     def looked_at(self, number: int) -> bool:
@@ -85,11 +89,28 @@ class Application:
         """Whether a request waits."""
         return self._asked > self._looked_for
 
+    def patch(self, change: Document) -> None:
+        """Act on a merge patch: annotations, and `phase: Terminating` of a running operation. Raises CannotPatch."""
+        metadata, state = change.get("metadata") or {}, change.get("status") or {}
+        phase = (state.get("operationState") or {}).get("phase")
+        if set(change) - {"metadata", "status", "apiVersion", "kind"} or phase not in (None, "Terminating"):
+            raise CannotPatch("the sandbox patches annotations, and a running operation to Terminating")
+        annotations = metadata.get("annotations") or {}
+        self._change(lambda app: _annotate(app, annotations))
+        if annotations.get(REFRESH):
+            self.request_refresh(str(annotations[REFRESH]))
+        if phase == "Terminating":
+            self.terminate()
+
+    def terminate(self) -> bool:
+        """End the operation that runs; False when none does."""
+        return False
+
     # --- the controller ---
 
     def tick(self) -> None:
         """Let the pods move, and tell of it."""
-        self.workload.tick()
+        self.rollout.tick()
         if not self._syncing:
             self._tell_of_pods()
 
@@ -116,7 +137,7 @@ class Application:
         if deployment is None:
             return None
         min_ready, deadline = self._limits()
-        return spec_of(deployment, min_ready=min_ready, deadline=deadline)
+        return spec_of(deployment, self._namespace, min_ready=min_ready, deadline=deadline)
 
     def _unknown(self, app: Document, problem: str) -> None:
         """The comparison failed: revision is the branch's name, health stays what it was (fixtures/argocd, 05)."""
@@ -149,7 +170,7 @@ class Application:
                 self._refused = (head, wanted)
                 self._failed(wanted, str(problem))
                 return
-            self._succeeded(head, wanted, started, moves=self.workload.apply(spec))
+            self._succeeded(head, wanted, started, moves=self.rollout.apply(spec))
         finally:
             self._syncing = False
 
@@ -177,12 +198,12 @@ class Application:
         now = status(app)
         now["sync"]["status"] = "Synced"
         now["resources"] = documents.resources(wanted, wanted)
-        self._set_health(app, "Progressing" if moves else self.workload.health()[0])
+        self._set_health(app, "Progressing" if moves else self.rollout.health()[0])
 
     def _tell_of_pods(self) -> None:
         if self._applied is None:
             return
-        images, (health, _) = self.workload.images(), self.workload.health()
+        images, (health, _) = self.workload.images(), self.rollout.health()
 
         def change(app: Document) -> None:
             status(app)["summary"] = {"images": images} if images else {}
@@ -203,7 +224,7 @@ class Application:
             after = copy.deepcopy(self._document)
             change(after)
             if answers is not None and self._asked == answers:
-                after["metadata"].get("annotations", {}).pop(REFRESH, None)
+                _annotate(after, {REFRESH: None})
             changed = after != self._document
             if changed:
                 metadata = after["metadata"]
@@ -223,6 +244,13 @@ class Application:
         state = (sync.get("status", ""), sync.get("revision", ""), health.get("status", ""), phase)
         if not self.states or self.states[-1] != state:
             self.states.append(state)
+
+
+def _annotate(app: Document, annotations: Document) -> None:
+    kept = merged(app["metadata"].get("annotations", {}), annotations)
+    app["metadata"].pop("annotations", None)
+    if kept:
+        app["metadata"]["annotations"] = kept
 
 
 def _begin(app: Document, operation: Document) -> None:

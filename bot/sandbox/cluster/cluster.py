@@ -11,7 +11,11 @@ from typing import Any
 
 from bot.sandbox.cluster import documents
 from bot.sandbox.cluster.application import Application
-from bot.sandbox.cluster.manifest import CannotRender, split
+from bot.sandbox.cluster.kubernetes.api import CannotPatch, create_kubernetes_api
+from bot.sandbox.cluster.kubernetes.kubeconfig import write_kubeconfig
+from bot.sandbox.cluster.kubernetes.rollout import Rollout
+from bot.sandbox.cluster.kubernetes.store import APPLICATIONS, Resource, Store
+from bot.sandbox.cluster.manifest import CannotRender, Document, split
 from bot.sandbox.cluster.render import render
 from bot.sandbox.cluster.repo import GitFailed, Repo
 from bot.sandbox.cluster.rest import create_api
@@ -55,6 +59,11 @@ class Cluster:
         self._stopping = threading.Event()
         self._server = Server(create_api(self, token), port=port, threads=16)
         self.url = self._server.url
+        self.store, self._token = Store(), token
+        self.forbidden: set[tuple[str, str]] = set()
+        api = create_kubernetes_api(self, token, lambda verb, kind: (verb, kind.plural) not in self.forbidden)
+        self._kubernetes = Server(api, threads=8)
+        self.kubernetes_url = self._kubernetes.url
         self._threads: list[threading.Thread] = []
 
     def add_application(
@@ -63,9 +72,9 @@ class Cluster:
         """Follow this folder of the repo. Its Service listens at once."""
         source = {"path": path, "repoURL": self.git_url, "targetRevision": branch}
         document = documents.new(name, source, namespace, project, automated=automated)
-        workload = Workload(name, self._pull, self.folder / name)
+        rollout = Rollout(Workload(name, self._pull, self.folder / name), self.store)
         limits = lambda: (self._min_ready, self.progress_deadline)  # noqa: E731 -- read anew for each rollout
-        application = Application(document, self._repo, workload, limits)
+        application = Application(document, self._repo, rollout, limits)
         self.applications[name] = application
         return application
 
@@ -82,9 +91,35 @@ class Cluster:
             return False
         return True
 
+    def write_kubeconfig(self, path: Path) -> Path:
+        """For clients of the Kubernetes API: mode 0600, the token in a file beside it."""
+        return write_kubeconfig(path, self.kubernetes_url, self._token)
+
+    def objects(self, resource: Resource, namespace: str | None) -> list[Document]:
+        """What the Kubernetes API lists."""
+        if resource != APPLICATIONS:
+            return self.store.list(resource, namespace)
+        found = [application.document() for application in self.applications.values()]
+        return [item for item in found if namespace in (None, item["metadata"]["namespace"])]
+
+    def patch_object(self, resource: Resource, namespace: str, name: str, change: Document) -> None:
+        """What a merge patch does, as far as the sandbox acts on it. Raises CannotPatch."""
+        if resource != APPLICATIONS:
+            raise CannotPatch(f"the sandbox does not patch {resource.plural}")
+        self.applications[name].patch(change)
+
+    def container_log(self, namespace: str, pod: str, *, previous: bool) -> str | None:
+        """What the process of a pod has said."""
+        for application in self.applications.values():
+            for found in application.workload.tracked():
+                if (found.template.namespace, found.name) == (namespace, pod):
+                    return found.log(previous=previous)
+        return None
+
     def start(self) -> "Cluster":
         """Answer, and begin to follow the repo."""
         self._server.start()
+        self._kubernetes.start()
         for application in self.applications.values():
             for work in (self._follow, self._run):
                 thread = threading.Thread(
@@ -100,8 +135,9 @@ class Cluster:
         for thread in self._threads:
             thread.join(timeout=10)
         for application in self.applications.values():
-            application.workload.stop()
+            application.rollout.stop()
         self._server.stop()
+        self._kubernetes.stop()
 
     def refresh(self, name: str, how: str, patience: float = 10.0) -> bool:
         """Have the controller look now, and wait until it has; false when it does not come."""

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from bot.sandbox.cluster.container import Template
+from bot.sandbox.cluster.kubernetes.defaults import template_hash, with_defaults
 from bot.sandbox.cluster.manifest import CannotRender, Document
-from bot.sandbox.cluster.pod import Template
 from bot.sandbox.cluster.workload import Spec
 
 
@@ -20,8 +21,8 @@ def deployment_of(documents: Sequence[Document]) -> Document | None:
     return found[0] if found else None
 
 
-def spec_of(document: Document, *, min_ready: float, deadline: float) -> Spec:
-    """Its first container. Both times cap what the Deployment asks for, as nobody wants to wait here.
+def spec_of(document: Document, namespace: str, *, min_ready: float, deadline: float) -> Spec:
+    """Its first container. `namespace` is where it runs if it does not say itself. Both times cap what the Deployment asks for, as nobody wants to wait here.
 
     Raises CannotRender for environment variables that come from elsewhere.
     """
@@ -29,20 +30,27 @@ def spec_of(document: Document, *, min_ready: float, deadline: float) -> Spec:
     pods = _map(_map(spec.get("template")).get("spec"))
     container = _containers(pods)[0] if _containers(pods) else {}
     command = container.get("command")
-    grace = _number(pods.get("terminationGracePeriodSeconds"), 30)
+    deadline = min(_number(spec.get("progressDeadlineSeconds"), 600), deadline)
+    min_ready = min(_number(spec.get("minReadySeconds"), 0), min_ready)
+    live = with_defaults(document, namespace, deadline=deadline, min_ready=min_ready)
     template = Template(
         image=str(container.get("image", "")),
         command=_words(command) if command else None,
         arguments=_words(container.get("args")),
         environment=_environment(container),
         ready_path=_ready_path(container),
-        grace=grace,
+        grace=_number(pods.get("terminationGracePeriodSeconds"), 30),
+        container=str(container.get("name", "")),
+        replica_set=f"{document['metadata']['name']}-{template_hash(live['spec']['template'])}",
+        namespace=live["metadata"]["namespace"],
+        document=live["spec"]["template"],
     )
     return Spec(
         template=template,
         replicas=int(_number(spec.get("replicas"), 1)),
-        min_ready=min(_number(spec.get("minReadySeconds"), 0), min_ready),
-        deadline=min(_number(spec.get("progressDeadlineSeconds"), 600), deadline),
+        min_ready=min_ready,
+        deadline=deadline,
+        document=live,
     )
 
 

@@ -123,7 +123,7 @@ def _pod(application: "Application", pod: Standing) -> Document:
     """A pod as the real tree tells of it; it is never Degraded before its Deployment is."""
     ready = {"name": "Containers", "value": f"{int(pod.ready)}/1"}
     return {
-        "kind": "Pod", "version": "v1", "name": f"{application.name}-{pod.name}",
+        "kind": "Pod", "version": "v1", "name": pod.name,
         "namespace": application.document()["spec"]["destination"]["namespace"], "images": [pod.image],
         "health": _health("Healthy" if pod.ready else "Progressing", pod.message),
         "info": [{"name": "Status Reason", "value": pod.reason}, ready],

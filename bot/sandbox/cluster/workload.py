@@ -4,24 +4,30 @@
 """
 
 import contextlib
+import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.sandbox.cluster.container import Template
 from bot.sandbox.cluster.forwarder import Forwarder
-from bot.sandbox.cluster.pod import Pod, Pull, Template
+from bot.sandbox.cluster.manifest import Document
+from bot.sandbox.cluster.pod import Pod, Pull
+
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A Deployment as far as it matters here. `min_ready` and `deadline` are seconds."""
+    """A Deployment as far as it matters here, and the whole of it. `min_ready` and `deadline` are seconds."""
 
     template: Template
     replicas: int = 1
     min_ready: float = 0.0
     deadline: float = 600.0
+    document: Document = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +56,21 @@ class Workload:
         self._pods: list[Pod] = []
         self._serving: Pod | None = None
         self._wanted: Spec | None = None
-        self._began, self._complete, self._made = 0.0, False, 0
         self._lock = threading.RLock()
 
     def apply(self, spec: Spec | None) -> bool:
         """Make this the wanted state, None meaning no Deployment. Whether pods have to change for it."""
         with self._lock:
             before, self._wanted = self._wanted, spec
-            if before is not None and spec is not None and _same_pods(before, spec):
-                return False
-            self._began, self._complete = self._monotonic(), False
-            return True
+            return before is None or spec is None or not _same_pods(before, spec)
 
     def tick(self) -> None:
         """Let pods start, get ready, fail, end, and replace each other."""
         with self._lock:
             now = self._monotonic()
+            there = list(self._pods)
             self._arrange(now)
-            for pod in self._pods:
+            for pod in there:  # a new one is seen before it starts
                 pod.tick(now)
             self._pods = [pod for pod in self._pods if not pod.gone]
             self._switch(now)
@@ -78,8 +81,8 @@ class Workload:
         if template is None:
             self._serving, self.service.target = None, None
         elif not any(pod.template == template for pod in staying):
-            self._made += 1
-            self._pods.append(Pod(template, self._pull, self._folder / f"pod-{self._made}"))
+            name = f"{template.replica_set}-{''.join(secrets.choice(_LETTERS) for _ in range(5))}"
+            self._pods.append(Pod(template, self._pull, self._folder / name))
         for pod in staying:
             if template is None or (pod.template != template and pod is not self._serving):
                 pod.leave(now)
@@ -94,21 +97,16 @@ class Workload:
             if good and (pod is self._serving or now - (pod.ready_since or now) >= spec.min_ready):
                 if self._serving is not None and self._serving is not pod:
                     self._serving.leave(now)
-                self._serving, self._complete = pod, True
+                self._serving = pod
         if self._serving is not None:
             self.service.target = self._serving.port
 
-    def health(self) -> tuple[str, str]:
-        """Argo CD's word, with a message: Degraded at the progress deadline and not earlier (fixtures/argocd, 03, 20)."""
+    def available(self, pod: Pod) -> bool:
+        """Whether the pod has been ready for long enough to count."""
         with self._lock:
-            spec, serving = self._wanted, self._serving
-            if spec is None or not spec.replicas:
-                return "Healthy", ""
-            if serving is not None and serving.template == spec.template and serving.ready_since is not None:
-                return "Healthy", ""
-            if not self._complete and self._monotonic() - self._began > spec.deadline:
-                return "Degraded", f'Deployment "{self.name}" exceeded its progress deadline'
-            return "Progressing", "Waiting for rollout to finish: 0 of 1 updated replicas are available..."
+            if pod.leaving or pod.ready_since is None or self._wanted is None:
+                return False
+            return pod is self._serving or self._monotonic() - pod.ready_since >= self._wanted.min_ready
 
     def images(self) -> list[str]:
         """The images of all pods that are there, also of those that only end."""
@@ -123,6 +121,11 @@ class Workload:
                 return ""
             times = f" ({newest.restarts} restarts)" if newest.restarts else ""
             return f"{newest.waiting}{times}"
+
+    def tracked(self) -> list[Pod]:
+        """Every pod that is there, to be read on the thread that ticks."""
+        with self._lock:
+            return list(self._pods)
 
     def pods(self) -> list[Standing]:
         """Every pod that is there."""
