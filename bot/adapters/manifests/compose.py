@@ -30,17 +30,22 @@ def _libyaml() -> tuple[Any, type[Exception]] | None:
     patterns = yaml.SafeLoader.yaml_implicit_resolvers
     scalar, sequence = yaml.ScalarNode, yaml.SequenceNode
 
+    @functools.lru_cache(4096)
+    def tag_of(value: str) -> str:
+        for tag, pattern in patterns.get(value[:1], ()):
+            if pattern.match(value):
+                return str(tag)
+        return "tag:yaml.org,2002:str"
+
     class Composer(CParser):  # type: ignore[misc]
         """Resolves tags as YAML 1.1 does; half of the time of PyYAML's own goes into that."""
 
         def resolve(self, kind: type, value: str, implicit: Any) -> str:
             if kind is not scalar:
                 return "tag:yaml.org,2002:seq" if kind is sequence else "tag:yaml.org,2002:map"
-            if implicit[0]:
-                for tag, pattern in patterns.get(value[:1], ()):
-                    if pattern.match(value):
-                        return str(tag)
-            return "tag:yaml.org,2002:str"
+            if not implicit[0]:
+                return "tag:yaml.org,2002:str"
+            return tag_of(value) if len(value) < 64 else tag_of.__wrapped__(value)
 
         def descend_resolver(self, parent: Node, index: Node) -> None: ...
 

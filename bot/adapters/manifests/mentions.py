@@ -43,7 +43,7 @@ def _walk(source: Source, image: str, above: Steps, found: list[Place], seen: se
     while pending:
         spot = pending.pop()
         node = spot.node
-        if id(node) in seen or (said and not _names(node, said)):
+        if id(node) in seen:
             continue
         seen.add(id(node))
         if node.id == "scalar":
@@ -53,7 +53,7 @@ def _walk(source: Source, image: str, above: Steps, found: list[Place], seen: se
         if node.id == "mapping":
             spot = _Spot(source, node, spot.steps, tree.text_of(node, "kind") or spot.kind)
             found += _here(spot, image, found)
-        pending += reversed(list(_below(spot)))
+        pending += reversed(list(_below(spot, said)))
 
 
 def _here(spot: _Spot, image: str, known: list[Place]) -> list[Place]:
@@ -80,13 +80,15 @@ def _names(node: Node, said: list[int]) -> bool:
     return number < len(said) and said[number] < node.end_mark.index
 
 
-def _below(spot: _Spot) -> Iterator[_Spot]:
+def _below(spot: _Spot, said: list[int]) -> Iterator[_Spot]:
     if spot.node.id == "sequence":
         for number, item in enumerate(spot.node.value):
-            yield _Spot(spot.source, item, (*spot.steps, number), spot.kind)
-    elif spot.node.id == "mapping":
+            if not said or _names(item, said):
+                yield _Spot(spot.source, item, (*spot.steps, number), spot.kind)
+    else:
         for key, value in spot.node.value:
-            yield _Spot(spot.source, value, (*spot.steps, str(key.value)), spot.kind)
+            if not said or _names(value, said):
+                yield _Spot(spot.source, value, (*spot.steps, str(key.value)), spot.kind)
 
 
 def _embedded(spot: _Spot, image: str) -> Iterator[Source]:

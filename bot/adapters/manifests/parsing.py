@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.source import BOM, Source
 from bot.adapters.manifests.tree import children
 from bot.ports import Refused
@@ -14,6 +15,7 @@ _BLANKS = ("", " ", "\t", "\r", "\n")
 _FOREIGN = re.compile("[\udc80-\udcff]")
 _IN_COMMENT = re.compile(r"(?:^|[ \t])#", re.MULTILINE)
 _MARK = "\ufffd"
+_ALIAS = re.compile(r"(?:^|[\s,\[{:])\*[^\s,\[\]{}]")
 
 
 def read(path: str, data: bytes, naming: str = "") -> Source:
@@ -25,7 +27,7 @@ def read(path: str, data: bytes, naming: str = "") -> Source:
     whole = decoded(path, data)
     pieces, text = _chosen(whole, [part for part in naming.split("/") if part])
     source = Source(path, whole, text, tuple(pieces), ()).parsed()
-    if "&" in text and "*" in text:
+    if "&" in text and "*" in text and _ALIAS.search(text):
         _refuse_bomb(source)
     return source
 
@@ -33,17 +35,19 @@ def read(path: str, data: bytes, naming: str = "") -> Source:
 def _refuse_bomb(source: Source) -> None:
     """Raise `Refused` where aliases multiply: nothing that reads the manifest would survive it, or contain themselves."""
     sizes: dict[int, int] = {}
-    pending = [(root, False) for root in source.roots]
+    pending: list[tuple[Node, list[Node] | None]] = [(root, None) for root in source.roots]
     while pending:
-        node, below_is_known = pending.pop()
-        if below_is_known:
-            sizes[id(node)] = 1 + sum(sizes[id(child)] for child in children(node))
+        node, below = pending.pop()
+        if below is not None:
+            sizes[id(node)] = len(node.value) + sum(sizes[id(child)] for child in below)
             if sizes[id(node)] > _MOST_NODES:
                 found = "aliases make this a document of millions of values"
                 raise source.refusal(node, found, "write it out, or without aliases of aliases")
         elif id(node) not in sizes:
             sizes[id(node)] = _MOST_NODES  # until it is known: who meets it before that is inside of it
-            pending += [(node, True), *((child, False) for child in children(node))]
+            below = [child for child in children(node) if child.id != "scalar"]
+            pending.append((node, below))
+            pending += [(child, None) for child in below]
 
 
 def decoded(path: str, data: bytes) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from bot.adapters.manifests import quoting, tree
+from bot.adapters.manifests import tree
 from bot.adapters.manifests.changes import Append, Change, Insert, Remove, Replace, Rewrite, expected_value
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.source import Source
+from bot.adapters.manifests.tokens import says
 from bot.ports import Refused
 
 Pair = tuple[Node, Node]
@@ -87,13 +88,7 @@ def _same_scalar(before: Node, after: Node) -> bool:
 def _holds(after: Node, change: Replace | Rewrite) -> bool:
     if isinstance(change, Rewrite):
         return bool(after.id == "scalar" and after.value == change.text and after.style == change.node.style)
-    return _says(after, expected_value(change.node, change.text))
-
-
-def _says(node: Node, value: str) -> bool:
-    if node.id != "scalar" or node.tag != tree.STRING or node.value != value:
-        return False
-    return bool(node.style) or quoting.is_string(value)
+    return says(after, expected_value(change.node, change.text))
 
 
 def _expected(mapping: Node, changes: Sequence[Change | Rewrite]) -> Iterator[Pair | _New]:
@@ -120,7 +115,7 @@ def _reshaped(
     kept: list[tuple[Node, Node]] = []
     for want, (key, value) in zip(expected, after.value, strict=True):
         if isinstance(want, _New):
-            _demand(_says(key, want.key) and _says(value, want.text), source, before)
+            _demand(says(key, want.key) and says(value, want.text), source, before)
         else:
             kept += [(want[0], key), (want[1], value)]
     return kept

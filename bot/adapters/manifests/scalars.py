@@ -4,10 +4,10 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-from bot.adapters.manifests import quoting, tree
+from bot.adapters.manifests import quoting, tokens, tree
 from bot.adapters.manifests.changes import Change, Replace, Rewrite, expected_value
 from bot.adapters.manifests.proof import prove
-from bot.adapters.manifests.source import Source, Splice, joined
+from bot.adapters.manifests.source import Source, Splice, encoded, joined
 from bot.adapters.manifests.splices import splice
 from bot.ports import Refused
 
@@ -26,9 +26,15 @@ def edited(source: Source, changes: Sequence[Change | Step]) -> bytes:
     if not effective:
         return source.data
     splices, expected = _solved(source, effective)
+    if all(at is source for at, _ in effective) and _is_plain(source, effective):
+        return encoded(source.replaced(splices))
     result = source.spliced(splices)
     prove(source, result, expected)
     return result.data
+
+
+def _is_plain(source: Source, steps: Sequence[Step]) -> bool:
+    return all(tokens.proves(source, change, splice(source, change)) for _, change in steps)
 
 
 def _solved(source: Source, steps: Sequence[Step]) -> tuple[list[Splice], list[Change | Rewrite]]:

@@ -37,7 +37,7 @@ class Source:
     @property
     def data(self) -> bytes:
         """The bytes that it was read from."""
-        return self.whole.encode(errors="surrogateescape")
+        return encoded(self.whole)
 
     @property
     def is_part(self) -> bool:
@@ -84,10 +84,13 @@ class Source:
         ]
         moved = [(start, at + start - old) for (start, at), (old, _) in zip(moved, self.pieces, strict=True)]
         after = dataclasses.replace(
-            self, whole=joined(self.whole, [self.outside(splice) for splice in splices]), text=text,
-            pieces=tuple(moved), roots=(),
-        )  # fmt: skip
+            self, whole=self.replaced(splices), text=text, pieces=tuple(moved), roots=()
+        )
         return after.parsed()
+
+    def replaced(self, splices: Sequence[Splice]) -> str:
+        """The whole file as `spliced` would have it, without parsing it."""
+        return joined(self.whole, [self.outside(splice) for splice in splices])
 
     def parsed(self) -> "Source":
         """The same with the nodes of its text. Raises `Refused`."""
@@ -125,6 +128,11 @@ def _growth(splice: Splice) -> int:
 def _is_before(splice: Splice, start: int) -> bool:
     # What is added at a boundary belongs to the document that ends there.
     return splice[1] <= start and (splice[0] < start or start > 0)
+
+
+def encoded(whole: str) -> bytes:
+    """A file's bytes."""
+    return whole.encode(errors="surrogateescape")
 
 
 def joined(text: str, splices: Sequence[Splice]) -> str:
