@@ -90,7 +90,7 @@ def test_any_field_may_be_missing_or_of_a_wrong_kind(name: str) -> None:
                 assert verdict.because.isprintable()
                 assert len(verdict.because) <= 500
                 asked_ += 1
-    assert asked_ > 100
+    assert asked_ > 50
 
 
 @pytest.mark.parametrize("name", ["deployment that is done", "stateful set"])
