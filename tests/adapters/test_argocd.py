@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.argocd import ArgoCDCluster
+from bot.adapters.argocd import ArgoCDCluster, ArgoCDObjects
 from bot.adapters.argocd.tree import complaints
+from bot.adapters.kubernetes import KubernetesObjects
 from bot.core.model import ArgoCD
 from bot.core.verdict import Claim, Outcome, Verdict
 from bot.ports import Cluster, Refused, Retryable
@@ -37,6 +38,13 @@ def claim(commit: str, image: str, **more: Any) -> Claim:
 
 class ClusterContract:
     """What every cluster does for the bot. `world` pins versions; `cluster` is the adapter under test."""
+
+    tells_of_resources = True  # whether health per resource and the pods are told
+
+    def ask(self, world: World, cluster: Cluster) -> None:
+        """Have it look, and wait until it has."""
+        cluster.ask_to_sync(ROLLOUT)
+        world.until(lambda: not world.application.refreshing, "the look that was asked for")
 
     def decided(self, cluster: Cluster, about: Claim, seconds: float = 30) -> list[Verdict]:
         """Every verdict until the first that is not pending."""
@@ -63,7 +71,7 @@ class ClusterContract:
     ) -> None:
         digest = world.build("2", ready_after=0.5)
         about = claim(world.pin("2", digest), world.reference("2", digest))
-        cluster.ask_to_sync(ROLLOUT)
+        self.ask(world, cluster)
         verdicts = self.decided(cluster, about)
         assert {verdict.outcome for verdict in verdicts[:-1]} == {Outcome.PENDING}
         assert all(verdict.taken_in for verdict in verdicts)
@@ -88,10 +96,12 @@ class ClusterContract:
         world.cluster.progress_deadline = 3
         digest = world.build("2", crashes=True)
         about = claim(world.pin("2", digest), world.reference("2", digest))
-        cluster.ask_to_sync(ROLLOUT)
+        self.ask(world, cluster)
         verdict = self.decided(cluster, about)[-1]
         assert verdict.outcome is Outcome.FAILED
         assert "became Degraded" in verdict.because
+        if not self.tells_of_resources:
+            return
         assert "Deployment web is Degraded" in verdict.because
         assert any("exceeded its progress deadline" in item.answer for item in verdict.evidence)
         pods = [item.answer for item in verdict.evidence if item.asked.startswith("Resource tree")]
@@ -105,11 +115,11 @@ class ClusterContract:
         world.cluster.progress_deadline = 3
         digest = world.build("2", ready_after=1000)
         bad = claim(world.pin("2", digest), world.reference("2", digest))
-        cluster.ask_to_sync(ROLLOUT)
+        self.ask(world, cluster)
         assert self.decided(cluster, bad)[-1].outcome is Outcome.FAILED
         back = world.remote.commit({f"{OVERLAY}/kustomization.yaml": before}, "Revert")
         about = claim(back, image, revert=True)
-        cluster.ask_to_sync(ROLLOUT)
+        self.ask(world, cluster)
         assert self.decided(cluster, about)[-1].outcome is Outcome.SUCCEEDED
 
     def test_a_later_commit_with_another_image_supersedes(self, world: World, cluster: Cluster) -> None:
@@ -118,7 +128,7 @@ class ClusterContract:
         later = world.build("3")
         third = world.pin("3", later)
         about = claim(first, world.reference("2", digest), later=(third,))
-        cluster.ask_to_sync(ROLLOUT)
+        self.ask(world, cluster)
         verdict = self.decided(cluster, about)[-1]
         assert verdict.outcome is Outcome.SUPERSEDED
         assert third[:8] in verdict.because
@@ -126,9 +136,9 @@ class ClusterContract:
     def test_a_later_commit_that_changes_nothing_proves_it_too(self, world: World, cluster: Cluster) -> None:
         digest = world.build("2")
         commit = world.pin("2", digest)
-        cluster.ask_to_sync(ROLLOUT)
+        self.ask(world, cluster)
         later = world.remote.commit({"README.md": "more words"})
-        cluster.ask_to_sync(ROLLOUT)
+        self.ask(world, cluster)
         about = claim(commit, world.reference("2", digest), contains=(later,), later=(later,))
         assert self.decided(cluster, about)[-1].outcome is Outcome.SUCCEEDED
 
@@ -136,7 +146,7 @@ class ClusterContract:
         self, world: World, cluster: Cluster
     ) -> None:
         commit = world.remote.commit({f"{OVERLAY}/kustomization.yaml": "resources: [missing.yaml]\n"})
-        cluster.ask_to_sync(ROLLOUT)
+        self.ask(world, cluster)
         verdict = cluster.look(ROLLOUT, claim(commit, "registry/web:v9"), datetime.now(UTC))
         assert verdict.outcome is Outcome.INCONCLUSIVE
         assert "missing.yaml" in verdict.because
@@ -165,6 +175,15 @@ class TestOnTheSandbox(ClusterContract):
     @pytest.fixture
     def cluster(self, world: World) -> Cluster:
         return ArgoCDCluster(world.cluster.url, lambda: TOKEN)
+
+
+class TestThroughTheKubernetesApiOfTheSandbox(TestOnTheSandbox):
+    tells_of_resources = False
+
+    @pytest.fixture
+    def cluster(self, world: World) -> Cluster:
+        path = world.cluster.write_kubeconfig(world.folder / "kubeconfig")
+        return ArgoCDObjects(KubernetesObjects(path))
 
 
 # --- Answers of the real Argo CD -------------------------------------------------------------------
