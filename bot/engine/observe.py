@@ -1,5 +1,6 @@
 """Read the world for one target into one frozen Snapshot: reads only, cheapest first, and nothing that cannot matter."""
 
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
@@ -28,7 +29,9 @@ from bot.core.names import (
 from bot.core.verdict import Outcome, Verdict
 from bot.engine.memory import about, since
 from bot.engine.verifying import BAD, DONE, GOOD, good_since, verify
-from bot.ports import Retryable, World
+from bot.ports import Refused, Retryable, World
+
+log = logging.getLogger(__name__)
 
 
 def observe(target: Target, world: World) -> Snapshot:
@@ -146,11 +149,13 @@ def _asked(look: Snapshot, world: World) -> Snapshot:
     if hold(look) is None or look.last is None:
         return look
     numbers = [look.last.number] + ([look.taken_back_by.number] if look.taken_back_by is not None else [])
-    for number in numbers:
-        login = world.forge.asked_to_release(number)
-        if login is not None:
-            return replace(look, asked_to_release=login)
-    return look
+    try:
+        logins = [world.forge.asked_to_release(number) for number in numbers]
+    except Refused as refused:
+        # Comments are one way of three: a token that may not ask who may write must not stop a pass.
+        log.warning("%s: comments are not read: %s", look.target.name, refused)
+        return look
+    return replace(look, asked_to_release=next((login for login in logins if login), None))
 
 
 def _gated(look: Snapshot, world: World) -> Snapshot:
