@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     r"\b(?:gh[pousr]_[A-Za-z0-9._-]{20,}|github_pat_\w{20,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)"
 )
 _SHORTEST = 6
-_QUIET = ("urllib3", "git", "github", "mlflow", "alembic", "waitress", "werkzeug")
+_QUIET = ("httpcore2", "httpx2", "urllib3", "git", "github", "mlflow", "alembic", "waitress", "werkzeug")
 
 
 def configure(settings: Settings) -> None:

@@ -127,13 +127,18 @@ class Parts:
         argocd = self.settings.argocd
         if argocd is None:
             raise Refused("bot.yaml has no `argocd:`")
-        return ArgoCDCluster(argocd.url, argocd.token.value, verify_tls=not argocd.insecure)
+        return ArgoCDCluster(
+            argocd.url,
+            argocd.token.value,
+            verify_tls=not argocd.insecure,
+            base_branch=self.settings.manifests.branch,
+        )
 
     @cached_property
     def _argocd_objects(self) -> Any:
         from bot.adapters.argocd import ArgoCDObjects
 
-        return ArgoCDObjects(self.objects)
+        return ArgoCDObjects(self.objects, base_branch=self.settings.manifests.branch)
 
     @cached_property
     def _flux(self) -> Any:
