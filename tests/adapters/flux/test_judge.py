@@ -3,7 +3,7 @@
 import copy
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -315,6 +315,14 @@ def test_it_must_stay_good_for_the_settle_time() -> None:
     assert moment.verdict().outcome is SUCCEEDED
 
 
+def test_times_that_are_cut_to_whole_seconds_never_shorten_the_settle_time() -> None:
+    moment = Moment("02-bump-healthy/6b562c9", 35)
+    conditions = moment.of("Deployment")["status"]["conditions"]
+    last = max(datetime.fromisoformat(c[key]) for c in conditions for key in c if key.startswith("last"))
+    moment.now = last + moment.claim.settle + timedelta(seconds=0.9)
+    assert moment.verdict().outcome is PENDING
+
+
 # --- Other commits ---------------------------------------------------------------------------------
 
 
@@ -350,7 +358,9 @@ def test_a_cancelled_health_check_is_no_failure() -> None:
     moment.of("Kustomization")["status"]["history"] = []
     for condition in moment.of("Kustomization")["status"]["conditions"]:
         condition["reason"] = "HealthCheckCanceled"
-    assert moment.verdict().outcome is PENDING
+    verdict = moment.verdict()
+    assert verdict.outcome is PENDING
+    assert "cancelled for a newer commit" in verdict.because
 
 
 def test_a_revert_waits_behind_the_running_check_and_does_not_inherit_its_failure() -> None:
@@ -371,6 +381,18 @@ def test_a_release_that_helm_rolled_back_has_failed_although_the_old_version_ser
     verdict = moment.verdict()
     assert verdict.outcome is FAILED
     assert "RollbackSucceeded" in verdict.because
+
+
+def test_the_first_rollback_is_a_failure_before_helm_gives_up() -> None:
+    moment = Moment("11-helm-rollback/f01ee4b", 55)
+    assert "Stalled" not in {c["type"] for c in moment.of("HelmRelease")["status"]["conditions"]}
+    assert moment.verdict().outcome is FAILED
+
+
+def test_a_deployed_entry_with_other_values_is_not_this_release() -> None:
+    moment = Moment("10-helm-bump-healthy/e9d4ea0", 40)
+    moment.of("HelmRelease")["status"]["history"][0]["configDigest"] = "sha256:4ded"
+    assert moment.verdict().outcome is PENDING
 
 
 def test_a_no_op_commit_does_not_help_a_release_that_was_rolled_back() -> None:

@@ -129,7 +129,7 @@ def test_a_later_failure_does_not_make_a_commit_failed_that_had_come_through() -
     ],
 )
 def test_another_context_is_not_flux_word_about_this(context: str) -> None:
-    assert judged({SHA: [(context, "success", "", NOW)]}).outcome is Outcome.PENDING
+    assert judged({SHA: [(context, "success", "", NOW - timedelta(minutes=1))]}).outcome is Outcome.PENDING
 
 
 def test_a_forge_that_does_not_answer_is_inconclusive() -> None:
