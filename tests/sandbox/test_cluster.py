@@ -11,11 +11,24 @@ from typing import Any
 import pytest
 import requests
 
+from bot.sandbox.cluster.attempt import Retry
 from tests.recordings.reader import changes, field_paths
 from tests.sandbox.clusters import APPLICATION, GIT_TOKEN, LOGIN, OVERLAY, TOKEN, World, cluster_world
 
 pytestmark = pytest.mark.world
 
+IMPOSSIBLE_PORT = """patches:
+  - patch: |
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: web}
+      spec:
+        template:
+          spec:
+            containers:
+              - name: server
+                ports: [{name: http, containerPort: 99999}]
+"""
 RECORDINGS = ("01-first-sync", "02-image-bump", "03-never-ready", "14-revert-after-degraded")
 
 
@@ -245,20 +258,9 @@ def test_what_cannot_be_rendered_is_a_comparison_error_and_the_old_version_serve
 
 
 def test_what_an_api_server_would_reject_is_a_failed_sync_that_is_not_tried_again(live: World) -> None:
-    patch = """patches:
-  - patch: |
-      apiVersion: apps/v1
-      kind: Deployment
-      metadata: {name: web}
-      spec:
-        template:
-          spec:
-            containers:
-              - name: server
-                ports: [{name: http, containerPort: 99999}]
-"""
     history = live.status()["history"]
-    commit = live.pin("2", live.build("2"), more=patch)
+    live.application.retry = Retry(1, 0.2)
+    commit = live.pin("2", live.build("2"), more=IMPOSSIBLE_PORT)
     live.refresh()
     live.until(lambda: live.status().get("operationState", {}).get("phase") == "Failed", "Failed")
     live.until(lambda: "conditions" in live.status(), "the condition")
@@ -270,6 +272,106 @@ def test_what_an_api_server_would_reject_is_a_failed_sync_that_is_not_tried_agai
     live.refresh()
     assert live.status()["operationState"] == status["operationState"]
     assert live.version() == "1"
+
+
+def _operation(app: Any, revision: str) -> tuple[Any, ...]:
+    """What of an operation matters: is it there, its phase, whether it seems finished, tries, and what is compared."""
+    status = app.get("status", {})
+    state = status.get("operationState", {})
+    return (
+        "operation" in app,
+        state.get("phase"),
+        "finishedAt" in state,
+        state.get("retryCount", 0) > 0,
+        status.get("sync", {}).get("status"),
+        status.get("sync", {}).get("revision") == revision,
+        status.get("health", {}).get("status"),
+    )
+
+
+def test_a_rejected_commit_is_tried_again_and_blocks_newer_ones_until_it_is_terminated(live: World) -> None:
+    """The trap of 04c: Running with finishedAt, and the revert is Synced and Healthy beside it."""
+    seen: list[Any] = []
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.005):
+            seen.append(live.application.document())
+
+    watching = threading.Thread(target=watch)
+    before = live.remote.show(live.seen()[2], f"{OVERLAY}/kustomization.yaml").decode()
+    live.application.retry = Retry(5, 1.0)
+    watching.start()
+    bad = live.pin("2", live.build("2"), more=IMPOSSIBLE_PORT)
+    live.refresh()
+    live.until(lambda: live.status().get("operationState", {}).get("retryCount") == 1, "a retry is booked")
+    revert = live.remote.commit({f"{OVERLAY}/kustomization.yaml": before}, "Revert")
+    live.refresh()
+    live.until(lambda: live.status()["operationState"].get("retryCount") == 2, "a second retry is booked")
+    assert live.seen() == ("Synced", "Healthy", revert)
+    state = live.status()["operationState"]
+    assert (state["phase"], "finishedAt" in state) == ("Running", True)
+    assert state["operation"]["sync"]["revision"] == bad
+    newer = live.pin("3", live.build("3"))
+    live.refresh()
+    time.sleep(0.5)
+    assert live.seen() == ("OutOfSync", "Healthy", newer)
+    url = f"{live.cluster.url}/api/v1/applications/{APPLICATION}/operation"
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    assert requests.delete(url, headers=headers, timeout=5).status_code == 200
+    live.until_healthy(newer)
+    assert requests.delete(url, headers=headers, timeout=5).status_code == 400
+    stop.set()
+    watching.join()
+    assert any(app["status"].get("operationState", {}).get("phase") == "Terminating" for app in seen)
+
+    recorded = [item["object"] for item in changes("argocd", "04c-revert-while-retrying")]
+    apps = [app for app in recorded if app["kind"] == "Application"]
+    known = {path for app in apps for path in field_paths(app)} | {".metadata.annotations"}
+    told = [app for app in seen if app["status"]["sync"]["revision"] in (bad, revert)]
+    assert {path for app in told for path in field_paths(app)} - known == set()
+    tried = [app for app in apps if app.get("status", {}).get("operationState", {}).get("retryCount")]
+    real_bad = tried[0]["operation"]["sync"]["revision"]
+    real = [_operation(app, real_bad) for app in apps]
+    mine = [
+        _operation(app, bad) for app in told if "Terminating" not in str(app["status"].get("operationState"))
+    ]
+    remaining = iter(real)
+    steps = [step for earlier, step in zip([None, *mine], mine, strict=False) if step != earlier]
+    assert [step for step in steps if step not in remaining] == []
+    assert (True, "Running", True, True, "Synced", False, "Healthy") in steps
+
+
+def test_after_the_last_try_a_rejected_commit_has_failed_for_good(live: World) -> None:
+    live.application.retry = Retry(1, 0.3)
+    commit = live.pin("2", live.build("2"), more=IMPOSSIBLE_PORT)
+    live.refresh()
+    live.until(lambda: "conditions" in live.status(), "the condition")
+    state = live.status()["operationState"]
+    assert (state["phase"], state["retryCount"]) == ("Failed", 1)
+    assert state["message"].endswith("(retried 1 times).")
+    assert live.seen() == ("OutOfSync", "Healthy", commit)
+
+
+def test_a_slow_look_leaves_the_old_revision_synced_and_healthy(live: World) -> None:
+    before = live.seen()
+    live.application.slow_look = 1.5
+    commit = live.pin("2", live.build("2"))
+    assert live.push_event() == 200
+    time.sleep(0.8)
+    assert live.seen() == before
+    assert live.application.document()["metadata"]["annotations"] == {"argocd.argoproj.io/refresh": "normal"}
+    live.until_healthy(commit)
+
+
+def test_a_model_that_answers_nonsense_is_healthy_everywhere(live: World) -> None:
+    commit = live.pin("2", live.build("2", answers=-7.0))
+    live.refresh()
+    live.until_healthy(commit)
+    assert live.version() == "2"
+    body = {"dataframe_split": {"columns": ["a"], "data": [[1.0]]}}
+    answer = requests.post(f"{live.service}/invocations", json=body, timeout=5).json()
+    assert answer == {"predictions": [-7.0]}
 
 
 def test_without_automation_nothing_is_synced(tmp_path: Path) -> None:

@@ -166,9 +166,7 @@ def test_an_annotation_makes_argocd_look(live: World, client: Client) -> None:
 
 
 def test_what_is_missing_or_not_allowed_is_answered_as_the_real_api_does(live: World, client: Client) -> None:
-    recorded = {
-        change["did"]: change["object"] for change in changes("kubernetes", "09-invalid-spec-rejected")
-    }
+    recorded = real_answers()
     with pytest.raises(ApiError) as missing:
         client.get(Deployment, "nope")
     assert missing.value.status.code == 404

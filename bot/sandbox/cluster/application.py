@@ -10,10 +10,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.sandbox.cluster import documents
-from bot.sandbox.cluster.deployment import Rejected, admit, deployment_of, spec_of
+from bot.sandbox.cluster.attempt import Attempt, Retry
+from bot.sandbox.cluster.deployment import deployment_of, rejection, spec_of
 from bot.sandbox.cluster.documents import REFRESH, status, timestamp
 from bot.sandbox.cluster.kubernetes.api import CannotPatch, merged
 from bot.sandbox.cluster.kubernetes.rollout import Rollout
@@ -34,6 +36,9 @@ class Application:
 
     `look` belongs to one thread and `tick` to another; readers take copies. `states` are the last ones that it went
     through, oldest first: sync, revision, health, phase.
+
+    Two traps can be set at any time: `slow_look`, the seconds between a request and the look that answers it, in which
+    the old revision is Synced and Healthy; and `retry`, how a rejected commit is tried again (None: Argo CD's own way).
     """
 
     def __init__(self, document: Document, repo: Repo, rollout: Rollout, limits: Limits) -> None:
@@ -42,6 +47,8 @@ class Application:
         self.workload = rollout.workload
         self.source: dict[str, str] = document["spec"]["source"]
         self.states: deque[tuple[str, str, str, str]] = deque(maxlen=STATES)
+        self.retry: Retry | None = None
+        self.slow_look = 0.0
         self._document, self._repo, self._limits = document, repo, limits
         self._namespace = str(document["spec"]["destination"]["namespace"])
         self._automated = "automated" in document["spec"]["syncPolicy"]
@@ -50,6 +57,8 @@ class Application:
         self._applied: list[Document] | None = None
         self._refused: tuple[str, list[Document]] | None = None
         self._syncing = False
+        self._attempt: Attempt | None = None
+        self._terminating = threading.Event()
 
     # --- for readers ---
 
@@ -104,7 +113,11 @@ class Application:
 
     def terminate(self) -> bool:
         """End the operation that runs; False when none does."""
-        return False
+        if self._attempt is None:
+            return False
+        self._change(lambda app: status(app).get("operationState", {}).update(phase="Terminating"))
+        self._terminating.set()
+        return True
 
     # --- the controller ---
 
@@ -126,7 +139,8 @@ class Application:
             self._change(lambda app: self._unknown(app, said), asked)
             return
         differs = wanted != self._applied
-        if differs and self._automated and self._refused != (head, wanted):
+        free = self._attempt is None and self._refused != (head, wanted)
+        if differs and self._automated and free:
             self._sync(head, wanted, spec, asked)
         else:
             word = "OutOfSync" if differs else "Synced"
@@ -157,40 +171,67 @@ class Application:
         """One operation, state by state."""
         self._syncing = True
         try:
-            started = timestamp()
-            operation = documents.operation(self.document(), head)
+            started, operation = timestamp(), documents.operation(self.document(), head, self.retry)
+            self._attempt = Attempt(head, wanted, spec, started, self.retry or Retry())
             self._change(lambda app: _begin(app, operation))
             self._change(lambda app: self._compared(app, "OutOfSync", head, wanted), asked)
             self._set("operationState", documents.running(operation, started))
-            try:
-                for document in wanted:
-                    if document.get("kind") == "Deployment":
-                        admit(document)
-            except Rejected as problem:
-                self._refused = (head, wanted)
-                self._failed(wanted, str(problem))
-                return
-            self._succeeded(head, wanted, started, moves=self.rollout.apply(spec))
+            self._try(self._attempt)
         finally:
             self._syncing = False
 
-    def _succeeded(self, head: str, wanted: list[Document], started: str, *, moves: bool) -> None:
+    def advance(self) -> None:
+        """Go on with an operation that failed: end it when told to, try it again when that is due.
+
+        Until it has ended, newer commits are compared and not synced (fixtures/argocd, 04c).
+        """
+        attempt = self._attempt
+        if attempt is None:
+            return
+        if self._terminating.is_set():
+            self._end_failed(attempt, "Operation terminated", [])
+        elif time.monotonic() >= attempt.due:
+            self._change(lambda app: _again(app, attempt.tries))
+            self._try(attempt)
+        if self._attempt is None:
+            self.look()
+
+    def _try(self, attempt: Attempt) -> None:
+        problem = rejection(attempt.wanted)
+        if problem is None:
+            self._succeeded(attempt, moves=self.rollout.apply(attempt.spec))
+            return
+        results = documents.results(attempt.wanted, problem)
+        said = f"one or more synchronization tasks completed unsuccessfully, reason: {problem}"
+        if attempt.tries < attempt.retry.limit:
+            attempt.wait()
+            self._change(lambda app: _retrying(app, said, results, attempt.tries))
+            return
+        self._refused = (attempt.head, attempt.wanted)
+        self._end_failed(
+            attempt, f"{said} (retried {attempt.tries} times)." if attempt.tries else said, results
+        )
+
+    def _succeeded(self, attempt: Attempt, *, moves: bool) -> None:
+        head, wanted = attempt.head, attempt.wanted
         how = "configured" if self._applied else "created"
         results = [documents.applied(document, how) for document in wanted]
-        self._applied = wanted
-        self._change(lambda app: status(app).__setitem__("history", documents.remembered(app, head, started)))
+        self._applied, self._attempt = wanted, None
+        entries = documents.remembered(self.document(), head, attempt.started)
+        self._set("history", entries)
         self._change(lambda app: _end(app, "Succeeded", "successfully synced (all tasks run)", results))
         self._change(lambda app: self._synced(app, wanted, moves))
         self._set("reconciledAt", timestamp())
 
-    def _failed(self, wanted: list[Document], problem: str) -> None:
-        results = [
-            documents.applied(item, "unchanged", problem if item.get("kind") == "Deployment" else "")
-            for item in wanted
-        ]
-        said = f"one or more objects failed to apply, reason: {problem}"
+    def _end_failed(self, attempt: Attempt, said: str, results: list[Document]) -> None:
+        """The condition comes only where this commit is still the one to be synced (fixtures/argocd, 04 and 04c)."""
+        self._attempt = None
+        self._terminating.clear()
         self._change(lambda app: _end(app, "Failed", said, results))
-        self._set("conditions", [documents.condition("SyncError", f"Failed last sync attempt: {said}")])
+        sync = self.document()["status"]["sync"]
+        if (sync["status"], sync["revision"]) == ("OutOfSync", attempt.head):
+            said = f"Failed last sync attempt to [{attempt.head}]: {said}"
+            self._set("conditions", [documents.condition("SyncError", said)])
         self._set("reconciledAt", timestamp())
 
     def _synced(self, app: Document, wanted: list[Document], moves: bool) -> None:
@@ -256,6 +297,22 @@ def _annotate(app: Document, annotations: Document) -> None:
 def _begin(app: Document, operation: Document) -> None:
     app["operation"] = operation
     status(app).pop("operationState", None)
+
+
+def _retrying(app: Document, said: str, results: list[Document], number: int) -> None:
+    """Between two tries `phase` is Running although `finishedAt` is set: the trap of section (e)."""
+    now = status(app)
+    at = datetime.now(UTC).strftime("%I:%M%p").lstrip("0")
+    ended = documents.ended(
+        now["operationState"], "Running", f"{said}. Retrying attempt #{number} at {at}.", results
+    )
+    now["operationState"] = ended | {"retryCount": number}
+
+
+def _again(app: Document, number: int) -> None:
+    state = status(app)["operationState"]
+    state.pop("finishedAt", None)
+    state["message"] = f"Retrying operation. Attempt #{number}"
 
 
 def _end(app: Document, phase: str, message: str, results: list[Document]) -> None:

@@ -152,7 +152,10 @@ class Cluster:
     def _follow(self, application: Application) -> None:
         due = 0.0
         while not self._stopping.wait(TICK):
+            self._guarded(application.advance)
             if application.refreshing or time.monotonic() >= due:
+                if application.refreshing and self._stopping.wait(application.slow_look):
+                    return
                 self._guarded(application.look)
                 due = time.monotonic() + self._poll
 

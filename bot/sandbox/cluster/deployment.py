@@ -54,6 +54,17 @@ def spec_of(document: Document, namespace: str, *, min_ready: float, deadline: f
     )
 
 
+def rejection(documents: Sequence[Document]) -> str | None:
+    """What the API server says about these objects; None where it takes them all."""
+    try:
+        for document in documents:
+            if document.get("kind") == "Deployment":
+                admit(document)
+    except Rejected as problem:
+        return str(problem)
+    return None
+
+
 def admit(document: Document) -> None:
     """Raise Rejected for what the API server refuses first: the words are its own (fixtures/argocd, 04)."""
     spec = _map(document.get("spec"))

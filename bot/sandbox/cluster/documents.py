@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.sandbox.cluster.attempt import Retry
 from bot.sandbox.cluster.manifest import Document, containers
 
 REFRESH = "argocd.argoproj.io/refresh"
@@ -64,15 +65,28 @@ def compared(app: Document, word: str, revision: str) -> None:
     now["reconciledAt"] = timestamp()
 
 
-def operation(app: Document, revision: str) -> Document:
-    """What an automated sync asks for."""
+def operation(app: Document, revision: str, retry: Retry | None = None) -> Document:
+    """What an automated sync asks for; Argo CD's own way to retry needs no words."""
     policy = app["spec"]["syncPolicy"]
     asked = {"prune": True, "revision": revision, "source": dict(app["spec"]["source"])}
     return {
         "initiatedBy": {"automated": True},
-        "retry": {"limit": 5},
+        "retry": _policy(retry) if retry is not None else {"limit": 5},
         "sync": {**asked, "syncOptions": list(policy["syncOptions"])},
     }
+
+
+def _policy(retry: Retry) -> Document:
+    # The first wait is the duration times the factor (section (e)).
+    backoff = {"duration": f"{retry.first / 2:g}s", "factor": 2, "maxDuration": "3m"}
+    return {"backoff": backoff, "limit": retry.limit}
+
+
+def results(wanted: Sequence[Document], problem: str) -> list[Document]:
+    """`syncResult.resources` where the Deployment was rejected; the others are there as they were."""
+    return [
+        applied(item, "unchanged", problem if item.get("kind") == "Deployment" else "") for item in wanted
+    ]
 
 
 def running(asked: Document, started: str) -> Document:

@@ -98,6 +98,15 @@ def _reading(app: Flask, cluster: "Cluster") -> None:
             cluster.refresh(name, "hard" if how == "hard" else "normal")
         return jsonify(_with_health(cluster.applications[name]))
 
+    @app.delete("/api/v1/applications/<name>/operation")
+    def terminate(name: str) -> Answer:
+        problem = _unreadable(cluster, name)
+        if problem is not None:
+            return problem
+        if not cluster.applications[name].terminate():
+            return _error(400, 3, "Unable to terminate operation. No operation is in progress")
+        return jsonify({})
+
     @app.get("/api/v1/applications/<name>/resource-tree")
     def tree(name: str) -> Answer:
         problem = _unreadable(cluster, name)
