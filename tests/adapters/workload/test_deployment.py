@@ -169,6 +169,21 @@ def test_the_deadline_is_the_bots_own_and_counts_from_the_merge() -> None:
     assert found.about(deadline=timedelta(seconds=40)).outcome == "failed"
 
 
+def test_that_the_replica_set_before_was_rolled_out_gives_the_new_one_no_time() -> None:
+    """18: until the controller writes of the new one, Progressing speaks of the one before."""
+
+    def stale(deployment: dict[str, Any]) -> None:
+        for item in deployment["status"]["conditions"]:
+            if item["type"] == "Progressing":
+                item.update(
+                    reason="NewReplicaSetAvailable",
+                    message='ReplicaSet "web-old" has successfully progressed.',
+                )
+
+    found = situation("21-slow-but-healthy-after-deadline", 46, deadline=timedelta(seconds=40))
+    assert found.changed("Deployment", stale).outcome == "failed"
+
+
 def test_a_late_success_is_a_success() -> None:
     late = situation("21-slow-but-healthy-after-deadline", 76, deadline=timedelta(seconds=40))
     assert late.outcome == "succeeded"
@@ -320,6 +335,13 @@ def test_a_missing_config_map_is_waited_for_a_little_and_then_fails() -> None:
     failed = found.later(15).verdict()
     assert failed.outcome.value == "failed"
     assert 'CreateContainerConfigError): configmap "no-such" not found' in failed.because
+
+
+def test_a_missing_secret_with_a_telling_name_is_no_outage() -> None:
+    waiting = {
+        "waiting": {"reason": "CreateContainerConfigError", "message": 'secret "tls-forbidden" not found'}
+    }
+    assert only_new(situation("17-missing-configmap", 30), state=waiting).outcome == "failed"
 
 
 def test_an_invalid_image_name_is_accepted_by_the_api_and_fails_here() -> None:
