@@ -42,8 +42,7 @@ class Case:
         own = [item for item in self.reading.revisions if self.has(item.images)]
         if any(item.created is not None and item.created >= merged for item in own):
             return True
-        younger = current is not None and current.created is not None and current.created > merged
-        return current is not None and younger and any(item.number < current.number for item in own)
+        return bool(own) and current is not None and current.created is not None and current.created > merged
 
     @cached_property
     def findings(self) -> list[Finding]:

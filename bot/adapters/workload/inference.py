@@ -84,7 +84,7 @@ def _serverless(service: Document, documents: Sequence[Document], predictor: Doc
     pods = [read_pod(item) for item in of_kind(documents, "Pod") if label(item, REVISION_LABEL) == newest]
     share = mapping(service, "spec", "predictor").get("canaryTrafficPercent")
     partly = isinstance(share, int) and share < 100
-    current = Revision(newest, moment(mapping(found or {}, "metadata"), "creationTimestamp"), 0, _runs(found))
+    current = Revision(newest, moment(mapping(found or {}, "metadata"), "creationTimestamp"), _runs(found))
     return Reading(
         what="",
         images=current.images,

@@ -8,12 +8,12 @@ from bot.adapters.workload.pods import Pod
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A version of the pod template that the cluster keeps: a ReplicaSet or a ControllerRevision."""
+    """A version of the pod template that the cluster keeps: a ReplicaSet, or a ControllerRevision with its number."""
 
     name: str
     created: datetime | None
-    number: int
     images: tuple[str, ...]
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

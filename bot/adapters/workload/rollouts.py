@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.adapters.workload.deployment import counted, owned, pods_of
+from bot.adapters.workload.deployment import counted, owned, pods_of, replica_set_revision
 from bot.adapters.workload.fields import (
     Condition,
     Document,
@@ -11,17 +11,15 @@ from bot.adapters.workload.fields import (
     mapping,
     mappings,
     moment,
-    name_of,
     named,
     number,
     text,
 )
 from bot.adapters.workload.images import images
-from bot.adapters.workload.reading import Reading, Revision
+from bot.adapters.workload.reading import Reading
 from bot.adapters.workload.wording import excerpt, name
 
 HASH = "rollouts-pod-template-hash"
-_REVISION = "rollout.argoproj.io/revision"
 
 
 def read_rollout(documents: Sequence[Document], wanted: str) -> Reading | None:
@@ -52,8 +50,8 @@ def read_rollout(documents: Sequence[Document], wanted: str) -> Reading | None:
         done=text(status, "phase") == "Healthy" and promoted and enough,
         done_since=healthy.changed if healthy and healthy.status == "True" else None,
         completed=promoted,
-        current=_revision(current) if current else None,
-        revisions=tuple(_revision(item) for item in own),
+        current=replica_set_revision(current) if current else None,
+        revisions=tuple(replica_set_revision(item) for item in own),
         pods=pods_of(documents, current),
         failed=_aborted(status, known),
         failed_at=moment(status, "abortedAt") or (progressing.updated if progressing else None),
@@ -75,16 +73,6 @@ def _template(found: Document, documents: Sequence[Document]) -> tuple[Document,
     return mapping(lender, "spec", "template"), own and text(
         status, "workloadObservedGeneration"
     ) == generation
-
-
-def _revision(document: Document) -> Revision:
-    written = text(mapping(document, "metadata", "annotations"), _REVISION)
-    return Revision(
-        name=name_of(document),
-        created=moment(mapping(document, "metadata"), "creationTimestamp"),
-        number=int(written) if written.isascii() and written.isdigit() and len(written) < 19 else 0,
-        images=images(mapping(document, "spec", "template")),
-    )
 
 
 def _aborted(status: Document, known: Mapping[str, Condition]) -> str | None:

@@ -393,6 +393,11 @@ def test_what_stands_there_before_the_commit_is_applied_is_no_later_change() -> 
     assert found.later(90).outcome == "inconclusive"
 
 
+def test_a_revert_that_is_not_applied_yet_is_not_overtaken_by_what_it_takes_back() -> None:
+    """11: the ReplicaSet of the image that is to come back is there since long ago."""
+    assert situation("11-rollback-after-failure", 24, image=GOOD_1, since=20).outcome == "pending"
+
+
 def test_another_image_that_came_later_has_overtaken_it() -> None:
     assert situation("13-pdb", 40, since=2.33).outcome == "superseded"
     assert situation("12-hpa-conditions", 64, image=GOOD_1, since=0.32).outcome == "superseded"

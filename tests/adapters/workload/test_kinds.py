@@ -219,6 +219,7 @@ def argo(documents: Documents, seconds: float, **claimed: Any) -> Situation:
 def test_a_rollout_is_done_when_it_is_healthy_and_promoted() -> None:
     assert argo(rollout(), 40).outcome == "succeeded"
     assert argo(rollout(promoted=False), 40).outcome == "pending"
+    assert argo(rollout(stableRS="aaa"), 40).outcome == "pending"
     assert len(looked_as_judged(argo(rollout(), 40))) == 3
 
 
