@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.adapters.manifests import fields, mentions, parsing, references, scalars, templates, tree
+from bot.adapters.manifests import elsewhere, fields, mentions, parsing, references, scalars, templates, tree
 from bot.adapters.manifests.places import Place
 from bot.adapters.manifests.source import Source
 from bot.core.model import PinValue
@@ -18,7 +18,8 @@ def set_everywhere(path: str, data: bytes, image: str, new: str, at: At | None =
     A URI is meant where `image` is one. `at` is a place that is meant in any case, whatever form it has.
     Raises `Refused` where nothing names the image, or the bytes cannot be changed with certainty.
     """
-    value = PinValue(tag=new) if "://" in image else references.checked(_version(new))
+    is_uri = "://" in image or "/" in new
+    value = PinValue(tag=new) if is_uri else references.checked(_version(new))
     source, found = _named(path, data, image)
     if at is not None and not source.is_template:
         source, found = _with(path, data, image, (source, found), at)
@@ -45,15 +46,15 @@ def _named(path: str, data: bytes, image: str) -> tuple[Source, list[Place]]:
         if not found:
             raise
         return source, found
-    found = _literal(source, image)
+    found = mentions.mentions(source, image)
     if not found and source.is_part:
         source = parsing.read(path, data)
-        found = _literal(source, image)
-    return source, found
+        found = mentions.mentions(source, image)
+    return source, _literal(found or elsewhere.places(source, image))
 
 
-def _literal(source: Source, image: str) -> list[Place]:
-    return [place for place in mentions.mentions(source, image) if not place.is_template]
+def _literal(found: list[Place]) -> list[Place]:
+    return [place for place in found if not place.is_template]
 
 
 def _with(
@@ -64,8 +65,8 @@ def _with(
         return known
     source = parsing.read(path, data)
     # A key beside it says the version: `image: x` with `defaultImageVersion: …`, say.
-    found = [place for place in _literal(source, image) if place.steps[:-1] != steps[:-1]]
-    nodes = fields.found(source, fields.rendered(steps), at[0] + 1)
+    found = [place for place in _literal(mentions.mentions(source, image)) if place.steps[:-1] != steps[:-1]]
+    nodes = fields.at(source, steps, at[0] + 1)
     return source, [*found, *(fields.scalar(item.source, item.node, image, None) for item in nodes)]
 
 

@@ -82,7 +82,11 @@ class Found:
 
 def found(source: Source, path: str, document: int | None) -> list[Found]:
     """Every node that the path leads to, in each document (or in the one of this number, counted from 1)."""
-    steps = parsed(path)
+    return at(source, parsed(path), document)
+
+
+def at(source: Source, steps: Sequence[str | int | Select], document: int | None) -> list[Found]:
+    """The same for the steps of a path."""
     roots = list(source.roots) if document is None else list(source.roots[document - 1 : document])
     return [item for root in roots for item in _followed(Found(source, root, ()), steps)]
 

@@ -4,7 +4,17 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.adapters.manifests import containers, fields, kustomize, markers, mentions, parsing, templates, tree
+from bot.adapters.manifests import (
+    containers,
+    elsewhere,
+    fields,
+    kustomize,
+    markers,
+    mentions,
+    parsing,
+    templates,
+    tree,
+)
 from bot.adapters.manifests.places import Place, refuse_shared, refuse_templates
 from bot.adapters.manifests.source import Source
 from bot.core.model import ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
@@ -126,7 +136,7 @@ def _in_file(pin: FilePin, image: str, source: Source) -> Sequence[Place]:
     if source.is_template:
         found = templates.mentions(source, image)
     elif pin.path is None:
-        found = mentions.mentions(source, image)
+        found = mentions.mentions(source, image) or elsewhere.places(source, image)
     else:
         return [_at_path(pin, pin.path, image, source)]
     literal = [place for place in found if not place.is_template]
@@ -162,7 +172,8 @@ def _at_path(pin: FilePin, path: str, image: str, source: Source) -> Place:
     refuse_templates(at.source, at.node)
     if at.node.id == "scalar" and (pin.text is not None or "\n" not in str(at.node.value).strip()):
         return fields.scalar(at.source, at.node, image, pin.text)
-    within = [place for place in mentions.mentions(source, image) if place.steps[: len(at.steps)] == at.steps]
+    known = mentions.mentions(source, image) or elsewhere.places(source, image)
+    within = [place for place in known if place.steps[: len(at.steps)] == at.steps]
     if len(within) != 1:
         said = f"{len(within)} places below the path {tree.shown(path)} name the image {tree.shown(image)}"
         raise at.source.refusal(at.node, said, "let `path:` lead to the value itself")

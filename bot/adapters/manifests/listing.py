@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bot.adapters.manifests import fields, finding, kustomize, mentions, parsing, templates
+from bot.adapters.manifests import elsewhere, fields, finding, kustomize, mentions, parsing, templates
 from bot.adapters.manifests.places import Place
 from bot.adapters.manifests.source import Source
 from bot.core.model import PinValue, Target
@@ -79,7 +79,8 @@ def _read(path: str, data: bytes, image: str) -> tuple[Source | None, list[Place
         except Refused:
             return None, []
         return source, templates.mentions(source, image)
-    return source, [place for place in mentions.mentions(source, image) if not place.is_template]
+    found = mentions.mentions(source, image) or elsewhere.places(source, image)
+    return source, [place for place in found if not place.is_template]
 
 
 def _pin(source: Source | None, place: Place, found: list[Place]) -> str:

@@ -37,6 +37,13 @@ def mentions(source: Source, image: str) -> list[Place]:
     return found
 
 
+def within(source: Source, image: str, above: Steps) -> list[Place]:
+    """The same in a document that is embedded at these steps."""
+    found: list[Place] = []
+    _walk(source, image, above, found, set())
+    return found
+
+
 def _walk(source: Source, image: str, above: Steps, found: list[Place], seen: set[int]) -> None:
     said = _said(source.text, image.rpartition("/")[2])
     pending = [_Spot(source, root, above, None) for root in reversed(source.roots)]
@@ -70,7 +77,7 @@ def _here(spot: _Spot, image: str, known: list[Place]) -> list[Place]:
 
 def _said(text: str, name: str) -> list[int]:
     """Where the text has this name; nothing where it may have it in other words: in escapes, or by a merge key."""
-    if "<<:" in text:
+    if "<<:" in text or not name:
         return []
     return [match.start() for match in re.finditer(re.escape(name), text)]
 
@@ -182,6 +189,18 @@ def _parameters(spot: _Spot, image: str) -> Iterator[Place]:
         yield shapes.where(place, (*spot.steps, "parameters"), "argo-parameter")
 
 
+def _chart(spot: _Spot, image: str) -> Iterator[Place]:
+    """Flux's OCIRepository: `url: oci://…` with `ref.tag` or `ref.digest`."""
+    url, ref = tree.text_of(spot.node, "url"), tree.value_of(spot.node, "ref")
+    if url != f"oci://{image}" or ref is None or ref.id != "mapping":
+        return
+    keys = (tree.value_of(ref, "tag"), tree.value_of(ref, "digest"))
+    nodes = [node for node in keys if node is not None]
+    if nodes and all(node.id == "scalar" for node in nodes):
+        place = shapes.in_keys(spot.source, ref, keys, image)
+        yield shapes.where(place, (*spot.steps, "ref"), "oci-repository")
+
+
 _RULES: tuple[tuple[frozenset[str], Callable[[_Spot, str], Iterator[Place]]], ...] = (
     (frozenset(("repository", "image", "name", "<<")), _images),
     (frozenset(_URIS), _uris),
@@ -189,4 +208,5 @@ _RULES: tuple[tuple[frozenset[str], Callable[[_Spot, str], Iterator[Place]]], ..
     (frozenset(("op",)), _json_patches),
     (frozenset(("images",)), _kustomizations),
     (frozenset(("parameters",)), _parameters),
+    (frozenset(("url",)), _chart),
 )

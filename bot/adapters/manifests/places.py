@@ -1,5 +1,6 @@
 """A pin that was found: where it stands, what it says, and what makes it say something else."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.source import Source
 from bot.core.model import PinValue
 
+# Of Helm and Argo CD, of Flux and compose, of Tekton and kustomize.
+_HOLE = re.compile(r"\{\{|\$\{|\$\(")
 Step = str | int
 Steps = tuple[Step, ...]
 
@@ -60,7 +63,7 @@ def template(source: Source, node: Node) -> str | None:
     # `{{ x }}` without quotes is a mapping in a mapping for YAML.
     if node.id == "mapping" and source.text.startswith("{{", node.start_mark.index):
         return source.text[node.start_mark.index :].splitlines()[0]
-    return str(node.value) if node.id == "scalar" and "{{" in node.value else None
+    return str(node.value) if node.id == "scalar" and _HOLE.search(node.value) else None
 
 
 def refuse_shared(places: Sequence[Place]) -> None:

@@ -69,14 +69,31 @@ def _child(source: Source, inner: Source) -> Source:
 
 
 def _lifted(source: Source, child: Source, item: Splice) -> Splice:
+    """A splice of an embedded text as one of the text around it, in the words of the scalar that it is in."""
+    start, stop, new = _narrowed(child.text, item)
+    begin = child.around(start, ends=item[0] == item[1])
+    end = child.around(stop, ends=True) if start < stop else begin
+    style = child.node.style if child.node is not None else None
+    if "\n" in f"{new}{source.text[begin:end]}":
+        found = "a change in this embedded document is not on one line"
+        raise source.refusal(child.node, found, "write the value on the line of its key")
+    if style == '"':
+        new = quoting.written(new, '"')[1:-1]
+    return begin, end, new.replace("'", "''") if style == "'" else new
+
+
+def _narrowed(text: str, item: Splice) -> Splice:
+    # What stays may be written with escapes: it is left as it is written.
     start, stop, new = item
-    begin = source.index(child.place(start))
-    end = begin + stop - start
-    if source.text[begin:end] != child.text[start:stop]:
-        raise source.refusal(
-            child.node, "the pinned value in this block is not on one line", "write it on the line of its key"
-        )
-    return begin, end, new
+    old = text[start:stop]
+    before = _alike(old, new)
+    after = _alike(old[before:][::-1], new[before:][::-1])
+    return start + before, stop - after, new[before : len(new) - after]
+
+
+def _alike(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((number for number, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _is_done(change: Change) -> bool:

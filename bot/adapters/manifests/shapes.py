@@ -28,7 +28,7 @@ def reference(source: Source, node: Node, image: str, *, bare: bool = False) -> 
     scheme = _SCHEME.match(text)
     prefix = scheme[0] if scheme else ""
     alias, equals, rest = text.partition("=")
-    if equals and "/" not in prefix and "@" not in alias and ":" not in alias:
+    if equals and not scheme and "@" not in alias and ":" not in alias.rpartition("/")[2]:
         prefix, named = f"{alias}=", alias == image
     else:
         rest, named = text[len(prefix) :], False
@@ -46,7 +46,7 @@ def reference(source: Source, node: Node, image: str, *, bare: bool = False) -> 
 
 def uri(source: Source, node: Node, old: str) -> Place | None:
     """A scalar that is exactly this URI; it says its version as a whole, as the tag."""
-    if node.id != "scalar" or str(node.value) != old:
+    if node.id != "scalar" or str(node.value).rstrip("\n") != old:
         return None
     value = PinValue(tag=old, repository=old)
     return Place(source, node, (node,), value, lambda to: [Replace(node, str(to.tag))], form="uri")
@@ -61,16 +61,27 @@ def split(source: Source, mapping: Node, image: str, *, named: bool = False) -> 
     repository = next((name for name in _repositories(mapping, named) if name == image), None)
     if repository is None:
         return None
+    return in_keys(source, mapping, (tag, digest), repository)
+
+
+def in_keys(source: Source, mapping: Node, keys: tuple[Node | None, Node | None], repository: str) -> Place:
+    """An entry that says the image's tag and its digest in scalars of their own, if it says them."""
+    tag, digest = keys
     said = references.parsed(f":{tag.value}" if tag is not None and not tree.is_empty(tag) else "")
     known = str(digest.value) if digest is not None and not tree.is_empty(digest) else said.digest
-    short = digest is not None and tree.value_of(mapping, "sha") is digest
+    short = digest is not None and _is_sha(mapping, digest)
     full = f"sha256:{known}" if short and known and ":" not in known else known
     value = PinValue(said.tag, full, repository)
 
     def write(to: PinValue) -> list[Change]:
-        return _split_changes(source, mapping, (tag, digest), to, short=short)
+        return _split_changes(source, mapping, keys, to, short=short)
 
+    nodes = tuple(node for node in keys if node is not None)
     return Place(source, mapping, nodes, value, write, form="split")
+
+
+def _is_sha(mapping: Node, digest: Node) -> bool:
+    return mapping.id == "mapping" and tree.value_of(mapping, "sha") is digest
 
 
 def _split_changes(

@@ -19,8 +19,8 @@ Splice = tuple[int, int, str]
 class Source:
     """A file that was read: all of it as `whole`, and as `text` the documents of it that were parsed.
 
-    `pieces` say for each stretch of `text` where it begins there and in `whole`. Bytes that are not UTF-8 are kept as
-    they are, and are U+FFFD for the parser.
+    `pieces` say for each stretch of `text` where it begins there and in `whole`, or in the text of `outer` where this is
+    embedded in a scalar of it, `node`. Bytes that are not UTF-8 are kept as they are, and are U+FFFD for the parser.
     """
 
     path: str
@@ -28,9 +28,7 @@ class Source:
     text: str
     pieces: tuple[tuple[int, int], ...]
     roots: tuple[Node, ...]
-    outer: "Source | None" = (
-        None  # where this text is embedded in a scalar: the source of that scalar, `node`
-    )
+    outer: "Source | None" = None
     node: Node | None = None
     compose: Callable[[str, str, Callable[[int], int]], tuple[Node, ...]] = composed
 
@@ -51,16 +49,15 @@ class Source:
 
     def place(self, index: int, *, ends: bool = False) -> int:
         """Where an index of `text` stands in `whole`; with `ends` as the end of what is before it."""
+        around = self.around(index, ends=ends)
+        return around if self.outer is None else self.outer.place(around, ends=ends)
+
+    def around(self, index: int, *, ends: bool = False) -> int:
+        """The same in the text that this one is embedded in, which is `whole` where it is in none."""
         starts = [start for start, _ in self.pieces]
         number = (bisect.bisect_left if ends else bisect.bisect_right)(starts, index) - 1
         start, at = self.pieces[max(number, 0)]
         return at + index - start
-
-    def index(self, place: int) -> int:
-        """Where a place of `whole` stands in `text`; the inverse of `place`."""
-        number = max(bisect.bisect_right([at for _, at in self.pieces], place) - 1, 0)
-        start, at = self.pieces[number]
-        return start + place - at
 
     def line(self, node: Node) -> int:
         """The line of a node as editors and git count it (facts/pins.md, section 3: not the parser's)."""
