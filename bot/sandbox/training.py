@@ -14,10 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-KINDS = ("good", "better", "broken")
+KINDS = ("good", "better", "broken", "skewed")
 FEATURES = ("amount", "hour", "merchant_risk", "account_age_days", "country_mismatch", "past_chargebacks")
 FEATURE_STORE_VARIABLE = "FEATURE_STORE_URL"
 
+_CODE = {"broken": "unservable.py", "skewed": "skewed.py"}
 _ROWS = 3000
 _COMMIT_TAG = "mlflow.source.git.commit"
 # The model must carry what is named below, not the lock file of the folder that the demo was started in.
@@ -49,7 +50,8 @@ def train(tracking_uri: str, model: str, kind: str, *, commit: str | None = None
     """Train on synthetic card payments, log metrics, signature and input example, and register a version.
 
     `good` is a logistic regression, `better` sees how the features act together, with the same signature. `broken` predicts only where
-    the environment variable FEATURE_STORE_URL is set: in training and in CI, not where it is served. Takes about 5 s, 4 of which are imports.
+    the environment variable FEATURE_STORE_URL is set: in training and in CI, not where it is served, where it crashes at its start. `skewed`
+    answers everywhere, and where that variable is missing it answers nonsense that fits its signature. Takes about 5 s, 4 of which are imports.
     `commit` is what the run names as its source commit.
     """
     os.environ |= _SETTINGS
@@ -131,7 +133,7 @@ def _log(kind: str, classifier: Any, inputs: Any, model: str) -> Any:
     """Log the classifier so that a fresh process loads it in seconds: what it needs is named, not searched for."""
     import mlflow
 
-    example = inputs.head(3)
+    example = _example(classifier, inputs)
     options = {
         "name": "model",
         "registered_model_name": model,
@@ -139,15 +141,23 @@ def _log(kind: str, classifier: Any, inputs: Any, model: str) -> Any:
         "signature": mlflow.models.infer_signature(example, classifier.predict(example)),
         "pip_requirements": [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "pandas")],
     }
-    if kind != "broken":
+    if kind not in _CODE:
         return mlflow.sklearn.log_model(classifier, **options)
     import joblib
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "classifier.joblib")
         joblib.dump(classifier, path)
-        code = Path(__file__).with_name("unservable.py")
+        code = Path(__file__).with_name(_CODE[kind])
         return mlflow.pyfunc.log_model(python_model=str(code), artifacts={"classifier": str(path)}, **options)
+
+
+def _example(classifier: Any, inputs: Any) -> Any:
+    """Three payments, of which at least one is a fraud: an example of one class would hide a constant answer."""
+    import pandas as pd
+
+    fraud = classifier.predict(inputs) == 1
+    return pd.concat([inputs[fraud].head(1), inputs[~fraud].head(2)], ignore_index=True)
 
 
 def main() -> None:

@@ -3,6 +3,9 @@
 Reads MLFLOW_TRACKING_URI, MODEL_NAME and MODEL_VERSION from the environment. Leaves FOLDER/model and FOLDER/release.json
 (model, version, run_id, created, source, revision) for the image. Ends with 1 and the reason as the last line when the
 version does not exist, is not READY, cannot be loaded, or cannot answer its own input example.
+
+What it answered to its input example becomes the version's tag `gitops-bot.answer`, if MLflow lets us write: the bot
+compares with it what the version answers where it is served.
 """
 
 import json
@@ -13,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+ANSWER_TAG = "gitops-bot.answer"
+ANSWER_LIMIT = 4000  # MLflow cuts or refuses the values of tags above 5,000 characters
 
 
 class Unfit(Exception):
@@ -47,8 +53,11 @@ def fetch(name: str, version: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def check(model: Path) -> None:
-    """Raise Unfit unless the folder holds a model that loads and answers its own input example as it will be served."""
+def check(model: Path) -> str | None:
+    """What the model in the folder answers to its own input example, as JSON; None when it has no example.
+
+    Raises Unfit unless it loads and answers as it will be served.
+    """
     try:
         description = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
         flavors = sorted(description["flavors"])
@@ -59,13 +68,37 @@ def check(model: Path) -> None:
     say(f"The MLmodel file is sane; flavors: {', '.join(flavors)}")
     from serve import ServedModel
 
+    served = ServedModel(model)
     try:
-        ServedModel(model).load()
+        served.load()
     except Exception as error:
         raise Unfit(
             f"the model does not load and answer its input example: {type(error).__name__}: {error}"
         ) from error
     say("The model loads and answers its input example")
+    return served.example_answer
+
+
+def keep_answer(name: str, version: str, answer: str | None) -> None:
+    """Tag the version with its answer. That it cannot be kept is said and stops no build."""
+    if answer is None:
+        say("The model has no input example: nothing to compare its answers with later")
+        return
+    text = json.dumps(json.loads(answer), separators=(",", ":"))
+    if len(text) > ANSWER_LIMIT:
+        say(
+            f"The answer has {len(text)} characters, more than the {ANSWER_LIMIT} that a tag takes: it is not kept"
+        )
+        return
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        MlflowClient().set_model_version_tag(name, version, ANSWER_TAG, text)
+    except MlflowException as error:
+        say(f"The answer cannot be kept in the tag {ANSWER_TAG}: {error.message}")
+    else:
+        say(f"What it answered is kept in the tag {ANSWER_TAG}")
 
 
 def say(line: str) -> None:
@@ -89,10 +122,11 @@ def main() -> int:
     (folder / "model").mkdir(parents=True)
     try:
         release = fetch(os.environ["MODEL_NAME"], os.environ["MODEL_VERSION"], folder)
-        check(folder / "model")
+        answer = check(folder / "model")
     except Unfit as error:
         say(f"Error: {error}")
         return 1
+    keep_answer(release["model"], release["version"], answer)
     (folder / "release.json").write_text(json.dumps(release, indent=2), encoding="utf-8")
     return 0
 

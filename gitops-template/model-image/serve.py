@@ -64,6 +64,7 @@ class ServedModel:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.proven = self.ending = False
+        self.example_answer: str | None = None
         self._model: Any = None
 
     @property
@@ -84,7 +85,7 @@ class ServedModel:
         if example is None:
             log.warning("the model has no input example: it counts as ready because it could be loaded")
         else:
-            self.answer(example.encode(), "application/json")
+            self.example_answer = self.answer(example.encode(), "application/json")
             log.info("the model has answered its own input example")
         self.proven = True
 

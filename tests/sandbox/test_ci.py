@@ -1,7 +1,9 @@
 """The CI of the sandbox with a real MLflow store, the real template, and a real registry."""
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import requests
 
 from bot.adapters.oci import OciImages
 from bot.sandbox.ci import CI
 from bot.sandbox.image_registry import ImageRegistry
 from bot.sandbox.processes import end, spawn
 from bot.sandbox.registry_client import RegistryClient
+from tests.parts import free_port
 
 pytestmark = [pytest.mark.world, pytest.mark.xdist_group("ci")]
 
@@ -24,7 +28,8 @@ TEMPLATE = Path(__file__).parents[2] / "gitops-template"
 USERS = {"ci": "swordfish"}
 LOGIN = ("ci", "swordfish")
 MODEL = "fraud-detector"
-# Version 1 can be served, version 2 only where a feature store is known, version 3 is an empty folder.
+# Version 1 can be served, version 2 only where a feature store is known, version 3 is an empty folder, and version 4
+# answers nonsense where no feature store is known.
 REGISTER = """
 import sys, mlflow
 from bot.sandbox.training import train
@@ -32,6 +37,7 @@ uri, empty, model = sys.argv[1:]
 train(uri, model, "good", commit="c0ffee" + "0" * 34)
 train(uri, model, "broken")
 mlflow.MlflowClient(uri, uri).create_model_version(model, empty)
+train(uri, model, "skewed")
 """
 
 
@@ -147,6 +153,47 @@ def test_a_version_can_pass_ci_and_still_not_be_served(
         end(process)
     last = (tmp_path / "pod.log").read_text().splitlines()[-1]
     assert "cannot serve: RuntimeError: FEATURE_STORE_URL is not set" in last
+
+
+def test_what_a_version_answers_when_it_is_built_is_kept_and_one_that_answers_otherwise_when_served_is_found(
+    store: str, registry: ImageRegistry, tmp_path: Path
+) -> None:
+    conclusion, log = _built(store, registry, tmp_path, model_version="4", tag="v4")
+    assert conclusion == "success", log
+    database = sqlite3.connect(store.removeprefix("sqlite:///"))
+    query = "select value from model_version_tags where key = 'gitops-bot.answer' and version = 4"
+    (kept,) = database.execute(query).fetchone()
+    database.close()
+    built = json.loads(kept)["predictions"]
+    assert set(built) == {0, 1}
+    client = RegistryClient(registry.host, LOGIN)
+    image = client.unpack(f"acme/{MODEL}", client.resolve(f"acme/{MODEL}", "v4"), tmp_path / "image")
+    port = free_port()
+    environment = {**image.environment, "HOST": "127.0.0.1", "PORT": str(port), "FEATURE_STORE_URL": ""}
+    app = image.root / image.working_folder.lstrip("/")
+    process = spawn(
+        [sys.executable, *image.entrypoint[1:]], log=tmp_path / "pod.log", environment=environment, folder=app
+    )
+    try:
+        assert _ready(f"http://127.0.0.1:{port}"), (tmp_path / "pod.log").read_text()
+        body = (app / "model" / "serving_input_example.json").read_text()
+        headers = {"Content-Type": "application/json"}
+        url = f"http://127.0.0.1:{port}/invocations"
+        served = requests.post(url, data=body, headers=headers, timeout=30).json()["predictions"]
+    finally:
+        end(process)
+    assert len(served) == len(built)
+    assert served != built
+
+
+def _ready(url: str) -> bool:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(f"{url}/ready", timeout=5).ok:
+                return True
+        time.sleep(0.1)
+    return False
 
 
 @pytest.mark.parametrize(
