@@ -1,7 +1,9 @@
 """What an edit and a promotion cost, measured against the usual ways in the same run: a table for people."""
 
+import functools
 import io
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -57,8 +59,8 @@ def main() -> None:
     ):
         data = text.encode()
         assert edit(data) == text.replace(":v6", ":v7").encode()
-        ours = median(lambda data=data: edit(data), rounds)
-        theirs = median(lambda text=text: round_trip(text), 20 if rounds > 5 else 1)
+        ours = median(functools.partial(edit, data), rounds)
+        theirs = median(functools.partial(round_trip, text), 20 if rounds > 5 else 1)
         row(f"{name} ({len(text):,} B)", ours, theirs)
     with tempfile.TemporaryDirectory(prefix="bench-pins-") as folder:
         for size in SIZES:
@@ -141,37 +143,70 @@ def served(folder: Path, size: int) -> Iterator[Counted]:
         remote.server.stop()
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a round of some work costs: medians. The CPU's share is that of the bot, its git, and the remote's."""
+
+    time: float  # milliseconds, as are those of the CPU
+    cpu: float
+    bytes: float
+    processes: float
+
+    def __str__(self) -> str:
+        return f"{self.time:>10.0f} ms{self.cpu:>8.0f} ms{self.bytes:>14,.0f}{self.processes:>15.0f}"
+
+
 def promotions(folder: Path, size: int) -> None:
     folder.mkdir()
     with served(folder, size) as counted:
         manifests = GitManifests(counted.remote.url, folder / "mirror")
         write(manifests, 0, "v1")  # warm
-        ours, moved, processes = cost(lambda n: write(manifests, 0, f"v{n}"), counted, manifests)
-        clone = cost(lambda n: cloned(counted.remote.url, folder / f"clone{n}", n), counted)
-        print(f"\n{size:,} files: one promotion{'':<8}{'time':>12}{'bytes':>14}{'git processes':>15}")
-        print(f"{'  ours, warm':<30}{ours:>10.0f} ms{moved:>14,}{processes:>15}")
-        print(f"{'  clone --depth=1, edit, push':<30}{clone[0]:>10.0f} ms{clone[1]:>14,}{clone[2] or 4:>15}")
-        print(f"  {clone[0] / ours:.1f} times as fast")
-        begun, started = time.perf_counter(), manifests.git_processes
-        together(manifests)
-        took = (time.perf_counter() - begun) * 1000
-        print(
-            f"  {TOGETHER} promotions: {took:.0f} ms, {took / ours:.1f} times one, {manifests.git_processes - started} processes"
-        )
+        ours = cost(lambda n: write(manifests, 0, f"v{10 + n}"), counted, manifests, rounds=9)
+        clone = cost(lambda n: cloned(counted.remote.url, folder / f"clone{n}", 10 + n), counted, rounds=3)
+        emptied(counted.remote, manifests)
+        many = cost(
+            lambda n: together(manifests, f"v{900 + n}"), counted, manifests, rounds=3,
+            after=lambda: emptied(counted.remote, manifests),
+        )  # fmt: skip
+        print(f"\n{size:,} files{'':<23}{'time':>9}{'CPU':>11}{'bytes':>14}{'git processes':>15}")
+        print(f"{'  one promotion':<28}{ours}")
+        print(f"{'  clone --depth=1, edit, push':<28}{clone}")
+        print(f"{f'  {TOGETHER} promotions':<28}{many}")
+        print(f"  {clone.time / ours.time:.1f} times as fast as the clone; {TOGETHER} cost", end=" ")
+        print(f"{many.time / ours.time:.1f} times one ({many.cpu / ours.cpu:.1f} times its CPU)")
 
 
 def cost(
-    work: Callable[[int], object], counted: Counted, manifests: GitManifests | None = None
-) -> tuple[float, int, int]:
-    """Milliseconds, bytes and git processes of the median of three."""
-    took, before = [], counted.moved
-    started = manifests.git_processes if manifests else 0
-    for number in range(2, 5):
-        begun = time.perf_counter()
+    work: Callable[[int], object],
+    counted: Counted,
+    manifests: GitManifests | None = None,
+    *,
+    rounds: int,
+    after: Callable[[], object] = lambda: None,
+) -> Cost:
+    """The median of so many rounds; `after` each something that is not measured."""
+    took = []
+    for number in range(rounds):
+        before = reading(counted, manifests)
         work(number)
-        took.append((time.perf_counter() - begun) * 1000)
-    processes = (manifests.git_processes - started) // 3 if manifests else 0
-    return statistics.median(took), (counted.moved - before) // 3, processes
+        took.append([now - then for now, then in zip(reading(counted, manifests), before, strict=True)])
+        after()
+    time_, cpu, moved, processes = (statistics.median(values) for values in zip(*took, strict=True))
+    return Cost(time_, cpu, moved, processes if manifests else 4)
+
+
+def reading(counted: Counted, manifests: GitManifests | None) -> tuple[float, ...]:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(each.ru_utime + each.ru_stime for each in used) * 1000
+    return time.perf_counter() * 1000, cpu, counted.moved, manifests.git_processes if manifests else 0
+
+
+def emptied(remote: Remote, manifests: GitManifests) -> None:
+    """Every branch but the base goes, so that a round does not pay for those before."""
+    refs = remote.git("for-each-ref", "--format=delete %(refname)", "refs/heads/", at=remote.bare)
+    gone = "".join(f"{line}\n" for line in refs.splitlines() if not line.endswith("/main"))
+    remote.git("update-ref", "--stdin", at=remote.bare, data=gone.encode())
+    manifests.fetch()
 
 
 def write(manifests: GitManifests, number: int, tag: str, *, fetch: bool = True) -> str:
@@ -184,10 +219,10 @@ def write(manifests: GitManifests, number: int, tag: str, *, fetch: bool = True)
     )
 
 
-def together(manifests: GitManifests) -> None:
+def together(manifests: GitManifests, tag: str) -> None:
     manifests.fetch()
     with ThreadPoolExecutor(TOGETHER) as pool:
-        list(pool.map(lambda number: write(manifests, number, "v900", fetch=False), range(TOGETHER)))
+        list(pool.map(lambda number: write(manifests, number, tag, fetch=False), range(TOGETHER)))
 
 
 def cloned(url: str, folder: Path, number: int) -> None:
