@@ -102,12 +102,16 @@ def place(source: Source, entry: Node) -> Place:
     repository = tree.text_of(entry, "newName") or tree.text_of(entry, "name")
     said = (tree.value_of(entry, "newTag"), tree.value_of(entry, "digest"))
     nodes = tuple(node for node in said if node is not None)
-    value = PinValue(tree.text_of(entry, "newTag"), tree.text_of(entry, "digest"), repository)
+    tag, _, carried = (tree.text_of(entry, "newTag") or "").partition("@")
+    value = PinValue(tag or None, tree.text_of(entry, "digest") or carried or None, repository)
     return Place(source, entry, nodes, value, lambda to: changes(entry, to), name=tree.text_of(entry, "name"))
 
 
 def changes(entry: Node, value: PinValue) -> list[Change]:
     """What makes the entry say this value."""
+    tag = tree.value_of(entry, "newTag")
+    if value.tag and tag is not None and "@" in str(tag.value) and tree.value_of(entry, "digest") is None:
+        return [Replace(tag, f"{value.tag}@{value.digest}" if value.digest else value.tag)]
     return [
         *_key_change(entry, "newTag", value.tag, _BEFORE_TAG),
         *_key_change(entry, "digest", value.digest, _BEFORE_DIGEST),
