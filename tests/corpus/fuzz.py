@@ -13,6 +13,7 @@ from bot.adapters.manifests import pins
 from bot.adapters.manifests.editing import set_everywhere
 from bot.core.model import Alias, ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, PinValue, Target
 from bot.ports import Refused
+from tests.adapters.manifests.test_elsewhere import ELSEWHERE, EMBEDDED
 from tests.corpus.test_corpus import packed
 
 IMAGE = "ghcr.io/acme/m"
@@ -38,10 +39,12 @@ def one(data: bytes) -> None:
             assert pins.edited(target, {FILE: once}, V7) == {}, "editing twice is editing once"
         except Refused:
             continue
-    try:
-        set_everywhere(FILE, data, IMAGE, "v7", (0, ("a", 0)))
-    except Refused:
-        return
+    for at in ((0, ("a", 0)), None):
+        try:
+            once = set_everywhere(FILE, data, IMAGE, "v7", at)
+            assert set_everywhere(FILE, once, IMAGE, "v7", at) == once, "editing twice is editing once"
+        except Refused:
+            continue
 
 
 def seeds(folder: Path, largest: int = 3000) -> None:
@@ -54,6 +57,8 @@ def seeds(folder: Path, largest: int = 3000) -> None:
         data = files[case["file"]].replace(str(case["image"]).encode(), IMAGE.encode())
         if len(data) <= largest:
             (folder / case["id"]).write_bytes(data)
+    for number, text in enumerate((EMBEDDED | ELSEWHERE).values()):
+        (folder / f"elsewhere{number}").write_bytes(text.replace("IMAGE", IMAGE).encode())
 
 
 def main() -> None:

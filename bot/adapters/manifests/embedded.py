@@ -8,14 +8,21 @@ from bot.ports import Refused
 
 
 def document(source: Source, node: Node) -> Source | None:
-    """What a scalar holds as a source of its own, or None where it is no YAML, or not found again in the file's text."""
+    """What a scalar holds as a source of its own, or None where it is no YAML, or not found again in the file's text.
+
+    A scalar in a scalar is no document: every word would be one.
+    """
     if id(node) not in source.embedded:
-        inner = text(source, node)
-        try:
-            source.embedded[id(node)] = None if inner is None else inner.parsed()
-        except Refused:
-            source.embedded[id(node)] = None
+        source.embedded[id(node)] = _parsed(text(source, node))
     return source.embedded[id(node)]
+
+
+def _parsed(inner: Source | None) -> Source | None:
+    try:
+        found = None if inner is None else inner.parsed()
+    except Refused:
+        return None
+    return found if found is not None and any(root.id != "scalar" for root in found.roots) else None
 
 
 def text(source: Source, node: Node) -> Source | None:

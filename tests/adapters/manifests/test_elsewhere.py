@@ -138,3 +138,10 @@ def test_a_uri_is_changed_as_a_whole_wherever_it_stands_alone(text: str) -> None
 
 def test_a_place_to_read_a_model_from_may_be_a_path() -> None:
     assert edited("modelUri: /mnt/v6\n", "/mnt/v7", "/mnt/v6") == "modelUri: /mnt/v7\n"
+
+
+@pytest.mark.parametrize("value", ["x", "'x'", '"x"', "|\n  x\n", "'\"x\"'"])
+def test_a_path_that_goes_on_behind_a_word_leads_nowhere(value: str) -> None:
+    target = Target("m/production", "m", Alias("champion"), IMAGE, (FilePin("f.yaml", "a.b"),))
+    with pytest.raises(Refused, match=r"nothing is at the path a\.b"):
+        pins.value(target, {"f.yaml": f"a: {value}\n".encode()})
