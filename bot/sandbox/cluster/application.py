@@ -17,7 +17,8 @@ from bot.sandbox.cluster import documents
 from bot.sandbox.cluster.attempt import Attempt, Retry
 from bot.sandbox.cluster.deployment import deployment_of, rejection, spec_of
 from bot.sandbox.cluster.documents import REFRESH, status, timestamp
-from bot.sandbox.cluster.kubernetes.api import CannotPatch, merged
+from bot.sandbox.cluster.flux.documents import annotate
+from bot.sandbox.cluster.kubernetes.api import CannotPatch
 from bot.sandbox.cluster.kubernetes.rollout import Rollout
 from bot.sandbox.cluster.manifest import CannotRender, Document
 from bot.sandbox.cluster.render import render
@@ -86,7 +87,7 @@ class Application:
         with self._lock:
             self._asked += 1
             mine = self._asked
-        self._change(lambda app: _annotate(app, {REFRESH: how}))
+        self._change(lambda app: annotate(app, {REFRESH: how}))
         return mine
 
     def looked_at(self, number: int) -> bool:
@@ -105,7 +106,7 @@ class Application:
         if set(change) - {"metadata", "status", "apiVersion", "kind"} or phase not in (None, "Terminating"):
             raise CannotPatch("the sandbox patches annotations, and a running operation to Terminating")
         annotations = metadata.get("annotations") or {}
-        self._change(lambda app: _annotate(app, annotations))
+        self._change(lambda app: annotate(app, annotations))
         if annotations.get(REFRESH):
             self.request_refresh(str(annotations[REFRESH]))
         if phase == "Terminating":
@@ -265,7 +266,7 @@ class Application:
             after = copy.deepcopy(self._document)
             change(after)
             if answers is not None and self._asked == answers:
-                _annotate(after, {REFRESH: None})
+                annotate(after, {REFRESH: None})
             changed = after != self._document
             if changed:
                 metadata = after["metadata"]
@@ -285,13 +286,6 @@ class Application:
         state = (sync.get("status", ""), sync.get("revision", ""), health.get("status", ""), phase)
         if not self.states or self.states[-1] != state:
             self.states.append(state)
-
-
-def _annotate(app: Document, annotations: Document) -> None:
-    kept = merged(app["metadata"].get("annotations", {}), annotations)
-    app["metadata"].pop("annotations", None)
-    if kept:
-        app["metadata"]["annotations"] = kept
 
 
 def _begin(app: Document, operation: Document) -> None:

@@ -1,20 +1,30 @@
-"""The cluster of the sandbox: Applications on a thread, and the part of Argo CD's API that reads them."""
+"""The cluster of the sandbox: Applications and Kustomizations on threads, and the APIs that read them."""
 
+import hashlib
 import logging
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bot.sandbox.cluster import documents
 from bot.sandbox.cluster.application import Application
+from bot.sandbox.cluster.flux import Follower, Plan
+from bot.sandbox.cluster.flux.documents import REQUESTED, accept, annotate, patched
 from bot.sandbox.cluster.kubernetes.api import CannotPatch, create_kubernetes_api
 from bot.sandbox.cluster.kubernetes.kubeconfig import write_kubeconfig
 from bot.sandbox.cluster.kubernetes.rollout import Rollout
-from bot.sandbox.cluster.kubernetes.store import APPLICATIONS, Resource, Store
+from bot.sandbox.cluster.kubernetes.store import (
+    APPLICATIONS,
+    GIT_REPOSITORIES,
+    KUSTOMIZATIONS,
+    Resource,
+    Store,
+)
 from bot.sandbox.cluster.manifest import CannotRender, Document, split
 from bot.sandbox.cluster.render import render
 from bot.sandbox.cluster.repo import GitFailed, Repo
@@ -29,7 +39,10 @@ TICK = 0.1
 
 
 class Cluster:
-    """Plays Argo CD over one manifests repo, and runs what its Deployments say. `url` is the API's and the page's.
+    """Plays Argo CD, or Flux, over one manifests repo, and runs what its Deployments say.
+
+    `url` is that of Argo CD's API, of webhooks and of the page, `kubernetes_url` that of the Kubernetes API. A pair like
+    `("list", "pods")` in `forbidden` is a right that the token has not.
 
     `credentials` are for the image registry; `token` is what readers must send. Looks at git every `poll` seconds,
     after a webhook, and when asked to refresh. Deployments get at most `progress_deadline` seconds.
@@ -54,6 +67,7 @@ class Cluster:
         self._credentials, self._poll = credentials, poll
         self._min_ready, self.progress_deadline = min_ready, progress_deadline
         self.applications: dict[str, Application] = {}
+        self.kustomizations: dict[str, Follower] = {}
         self._pulled: dict[str, Unpacked] = {}
         self._pulling = threading.Lock()
         self._stopping = threading.Event()
@@ -78,9 +92,33 @@ class Cluster:
         self.applications[name] = application
         return application
 
+    def add_kustomization(self, plan: Plan) -> Follower:
+        """Have Flux follow a folder of the repo, beside or instead of Argo CD. Its Service listens at once."""
+        rollout = Rollout(Workload(plan.name, self._pull, self.folder / f"flux-{plan.name}"), self.store)
+        limits = lambda: (self._min_ready, self.progress_deadline)  # noqa: E731 -- read anew for each rollout
+        follower = Follower(plan, self._repo, rollout, self.store, limits)
+        self.kustomizations[plan.name] = follower
+        return follower
+
+    def receiver_url(self, name: str) -> str:
+        """Where a forge knocks so that Flux fetches at once: whoever knows the path may (fixtures/flux, section (c))."""
+        plan = self.kustomizations[name].plan
+        secret = f"{plan.receiver_token}{plan.name}{plan.namespace}"
+        return f"{self.url}/hook/{hashlib.sha256(secret.encode()).hexdigest()}"
+
+    def receive(self, path: str) -> bool:
+        """Somebody knocks at a Receiver; False when there is none."""
+        for name, follower in self.kustomizations.items():
+            if self.receiver_url(name).endswith(path):
+                stamp = {REQUESTED: datetime.now(UTC).isoformat()}
+                follower.source.write(lambda item, stamp=stamp: annotate(item, stamp))  # type: ignore[misc]
+                return True
+        return False
+
     def service_url(self, name: str) -> str:
         """Where the Application's model is served, whichever process that is."""
-        return f"http://127.0.0.1:{self.applications[name].workload.service.port}"
+        served: Application | Follower = self.applications.get(name) or self.kustomizations[name]
+        return f"http://127.0.0.1:{served.workload.service.port}"
 
     def renders(self, commit: str, path: str) -> bool:
         """Whether the kustomization at this commit can be rendered: what a check on a pull request asks."""
@@ -104,29 +142,35 @@ class Cluster:
 
     def patch_object(self, resource: Resource, namespace: str, name: str, change: Document) -> None:
         """What a merge patch does, as far as the sandbox acts on it. Raises CannotPatch."""
-        if resource != APPLICATIONS:
+        if resource == APPLICATIONS:
+            self.applications[name].patch(change)
+        elif resource in (KUSTOMIZATIONS, GIT_REPOSITORIES):
+            accept(change)
+            self.store.change(resource, namespace, name, lambda item: patched(item, change))
+        else:
             raise CannotPatch(f"the sandbox does not patch {resource.plural}")
-        self.applications[name].patch(change)
 
     def container_log(self, namespace: str, pod: str, *, previous: bool) -> str | None:
         """What the process of a pod has said."""
-        for application in self.applications.values():
-            for found in application.workload.tracked():
+        for runs in self._all():
+            for found in runs.workload.tracked():
                 if (found.template.namespace, found.name) == (namespace, pod):
                     return found.log(previous=previous)
         return None
+
+    def _all(self) -> "list[Application | Follower]":
+        return [*self.applications.values(), *self.kustomizations.values()]
 
     def start(self) -> "Cluster":
         """Answer, and begin to follow the repo."""
         self._server.start()
         self._kubernetes.start()
         for application in self.applications.values():
-            for work in (self._follow, self._run):
-                thread = threading.Thread(
-                    target=work, args=(application,), name=f"cluster:{application.name}", daemon=True
-                )
-                thread.start()
-                self._threads.append(thread)
+            self._begin(application.name, lambda it=application: self._follow(it))  # type: ignore[misc]
+        for follower in self.kustomizations.values():
+            self._begin(follower.name, lambda it=follower: self._again(it.advance))  # type: ignore[misc]
+        for runs in self._all():
+            self._begin(runs.name, lambda it=runs: self._again(it.tick))  # type: ignore[misc]
         return self
 
     def stop(self) -> None:
@@ -136,6 +180,8 @@ class Cluster:
             thread.join(timeout=10)
         for application in self.applications.values():
             application.rollout.stop()
+        for follower in self.kustomizations.values():
+            follower.stop()
         self._server.stop()
         self._kubernetes.stop()
 
@@ -159,9 +205,14 @@ class Cluster:
                 self._guarded(application.look)
                 due = time.monotonic() + self._poll
 
-    def _run(self, application: Application) -> None:
+    def _begin(self, name: str, work: Callable[[], Any]) -> None:
+        thread = threading.Thread(target=work, name=f"cluster:{name}", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _again(self, work: Callable[[], Any]) -> None:
         while not self._stopping.wait(TICK):
-            self._guarded(application.tick)
+            self._guarded(work)
 
     def _guarded(self, work: Callable[[], Any]) -> None:
         try:

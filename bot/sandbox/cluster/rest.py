@@ -41,6 +41,7 @@ def create_api(cluster: "Cluster", token: str) -> Flask:
         return jsonify(Version="v3.5.1+sandbox")
 
     _webhook(app, cluster)
+    _receiver(app, cluster)
     _reading(app, cluster)
     return app
 
@@ -59,6 +60,13 @@ def _webhook(app: Flask, cluster: "Cluster") -> None:
             if _concerns(application, body):
                 application.request_refresh("normal")
         return "", 200
+
+
+def _receiver(app: Flask, cluster: "Cluster") -> None:
+    @app.route("/hook/<path>", methods=["GET", "POST"])
+    def receiver(path: str) -> Answer:
+        """Flux' Receiver of type generic: no check, the path is the secret; bodies are empty."""
+        return "", 200 if cluster.receive(path) else 404
 
 
 def _concerns(application: "Application", push: Document) -> bool:

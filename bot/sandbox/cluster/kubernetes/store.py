@@ -3,6 +3,7 @@
 import copy
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -55,13 +56,17 @@ def new_metadata(name: str, namespace: str, **more: object) -> Document:
 
 
 class Store:
-    """Every change gives an object a new resourceVersion; what comes out are copies."""
+    """Every change gives an object a new resourceVersion; what comes out are copies.
+
+    `listeners` hear every new version, before anybody can read it.
+    """
 
     def __init__(self) -> None:
         """Empty."""
         self._lock = threading.RLock()
         self._objects: dict[tuple[Resource, str, str], Document] = {}
         self._version = 1000
+        self.listeners: list[Callable[[Document], object]] = []
 
     def next_version(self) -> str:
         """A resourceVersion that is higher than every one before."""
@@ -82,7 +87,20 @@ class Store:
                     return False
             kept["metadata"]["resourceVersion"] = self.next_version()
             self._objects[key] = {"apiVersion": resource.api_version, "kind": resource.kind, **kept}
+            for listener in self.listeners:
+                listener(copy.deepcopy(self._objects[key]))
             return True
+
+    def change(
+        self, resource: Resource, namespace: str, name: str, change: Callable[[Document], object]
+    ) -> bool:
+        """Change an object that is there, in one step; False when nothing is new in it, or it is gone."""
+        with self._lock:
+            document = self.get(resource, namespace, name)
+            if document is None:
+                return False
+            change(document)
+            return self.put(resource, document)
 
     def get(self, resource: Resource, namespace: str, name: str) -> Document | None:
         """One object, or None where there is none."""
