@@ -58,13 +58,15 @@ def _walk(source: Source, image: str, above: Steps, found: list[Place], seen: se
                 _walk(inner, image, spot.steps, found, seen)
             continue
         if node.id == "mapping":
-            spot = _Spot(source, node, spot.steps, tree.text_of(node, "kind") or spot.kind)
-            found += _here(spot, image, found)
+            keys = {key.value for key, _ in node.value if key.id == "scalar"}
+            if "kind" in keys:
+                spot = _Spot(source, node, spot.steps, tree.text_of(node, "kind") or spot.kind)
+            if not keys.isdisjoint(_NEEDED):
+                found += _here(spot, keys, image, found)
         pending += reversed(list(_below(spot, said)))
 
 
-def _here(spot: _Spot, image: str, known: list[Place]) -> list[Place]:
-    keys = {key.value for key, _ in spot.node.value if key.id == "scalar"}
+def _here(spot: _Spot, keys: set[str], image: str, known: list[Place]) -> list[Place]:
     taken = {id(scalar) for place in known for scalar in place.nodes}
     return [
         place
@@ -210,3 +212,4 @@ _RULES: tuple[tuple[frozenset[str], Callable[[_Spot, str], Iterator[Place]]], ..
     (frozenset(("parameters",)), _parameters),
     (frozenset(("url",)), _chart),
 )
+_NEEDED = frozenset().union(*(needs for needs, _ in _RULES))
