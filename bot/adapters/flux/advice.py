@@ -1,12 +1,13 @@
 """What in the settings of Flux's objects keeps verdicts from being right or quick: only what can be seen in them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from bot.adapters.flux.fields import child, maps, text
-from bot.adapters.flux.gathering import applied
+from bot.adapters.flux.gathering import Applied, applied, other
+from bot.adapters.flux.kinds import better_check
 from bot.adapters.flux.wording import excerpt
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -14,6 +15,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
 _SHORTEST = timedelta(seconds=30)
 _LONG_CHECK = timedelta(minutes=5)
 _LONG_POLL = timedelta(minutes=1)
+_MOST_TOLD = 4
 
 
 def advice(
@@ -28,6 +30,7 @@ def advice(
     found = [
         *_stopped(app, source, release),
         *_health(spec, name, app, release),
+        *_others(spec, app, release),
         *_time_out(spec, name),
         *_poll(source, asked_at_once),
         *_helm(release),
@@ -78,12 +81,41 @@ def _health(
         missed = [] if released in checked else [" ".join(released)]
     else:
         missed = [
-            f"{item.kind} {item.name}" for item in applied([app]) if (item.kind, item.name) not in checked
+            f"{item.kind} {item.name}"
+            for item in (*applied([app]), *_serving([app]))
+            if (item.kind, item.name) not in checked
         ]
     if not missed:
         return []
     names = excerpt(", ".join(missed[:4]))
     return [f"the health checks of Kustomization {name} leave out {names}: name them, or set `wait: true`"]
+
+
+def _others(spec: Mapping[str, Any], app: Mapping[str, Any], release: Mapping[str, Any] | None) -> list[str]:
+    """facts/products.md, section 4: kstatus reads a Rollout and an InferenceService wrongly, or not at all."""
+    documents = [item for item in (app, release) if item is not None]
+    holder = child(release, "spec") if release is not None else spec
+    told = {text(item, "kind") for holds in (spec, holder) for item in maps(holds, "healthCheckExprs")}
+    found = []
+    for item in _serving(documents)[:_MOST_TOLD]:
+        what = f"{item.kind} {excerpt(item.name, 80)}"
+        check = excerpt(better_check(item.kind, item.name), 120)
+        found.append(
+            f"{what} is judged only by Flux's health checks, and by what it says of itself: a check by {check} proves more"
+        )
+        if item.kind in ("Rollout", "InferenceService") and item.kind not in told:
+            found.append(
+                f"Flux's built-in health check cannot judge {what}, and may hang or lie: write `healthCheckExprs` for"
+                f" {item.kind}"
+            )
+    return found
+
+
+def _serving(documents: Sequence[Mapping[str, Any]]) -> tuple[Applied, ...]:
+    """What may run the image instead of a Deployment: jobs only where nothing else can; a Canary's primary can be read."""
+    listed = [item for item in other(documents) if item.kind != "Canary"]
+    lasting = tuple(item for item in listed if item.group != "batch")
+    return lasting or (() if applied(documents) else tuple(listed))
 
 
 def _time_out(spec: Mapping[str, Any], name: str) -> list[str]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from bot.adapters.flux.images import named
+from bot.adapters.flux.others import Other
 from bot.adapters.flux.reading import FAILURES, Kustomization, Release, Run, Source
 from bot.adapters.flux.wording import LIMIT, Told, excerpt
 from bot.adapters.flux.workload import Pods, Workload
@@ -19,6 +20,7 @@ class Case:
     source: Source | None
     release: Release | None
     workloads: tuple[Workload, ...]
+    others: tuple[Other, ...]
     pods: Pods
     claim: Claim
     now: datetime
@@ -102,7 +104,7 @@ class Case:
             told.source(self.source)
         if self.release is not None:
             told.release(self.release)
-        told.workloads(self.workloads, self.pods)
+        told.workloads(self.workloads, self.others, self.pods)
         return Verdict(
             outcome, excerpt(f"Flux: {because}", LIMIT), told.evidence, taken_in=taken_in, again=again
         )

@@ -22,8 +22,9 @@ _LATER = timedelta(seconds=30)
 class FluxCluster:
     """Fills the port `Cluster` for a `Flux` through the Kubernetes API; as safe for threads as its `Objects`.
 
-    It needs `get` on the Kustomization, its source, the HelmRelease and the workloads (section (d)), `list` on pods for
-    the cause of a failure, and `patch` on the source only where there is no Receiver to be asked.
+    It needs `get` on the Kustomization, its source, the HelmRelease and the workloads (section (d)), also on those of other
+    kinds (InferenceServices, Rollouts, Canaries, Knative Services, jobs) where their inventories have nothing else of the
+    image or a Canary or Rollout beside it, `list` on pods for the cause of a failure, and `patch` on the source only where there is no Receiver to be asked.
     """
 
     def __init__(

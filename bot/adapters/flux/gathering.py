@@ -6,8 +6,9 @@ from typing import Any
 
 from bot.adapters.flux.fields import child, maps, text
 from bot.adapters.flux.images import of_same_repository
+from bot.adapters.flux.kinds import behind, images_of
 from bot.adapters.flux.reading import source_of
-from bot.adapters.flux.resources import HELM_RELEASE, KUSTOMIZATION, POD, SOURCES, WORKLOADS
+from bot.adapters.flux.resources import HELM_RELEASE, KUSTOMIZATION, OTHERS, POD, SOURCES, WORKLOADS
 from bot.adapters.flux.wording import excerpt
 from bot.adapters.flux.workload import images
 from bot.core.model import Flux
@@ -15,6 +16,7 @@ from bot.core.verdict import Claim
 from bot.ports import Objects, Refused
 
 _MOST_WORKLOADS = 20
+_MOST_OTHERS = 20
 _MOST_PODS = 50
 
 Document = Mapping[str, Any]
@@ -22,11 +24,12 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """An entry of an inventory that can run images: `<namespace>_<name>_apps_Deployment`."""
+    """An entry of an inventory: `<namespace>_<name>_apps_Deployment`."""
 
     kind: str
     namespace: str
     name: str
+    group: str = "apps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +71,68 @@ def read(objects: Objects, rollout: Flux, claim: Claim) -> Reading:
     found: list[Document] = [app]
     found += [item for item in (source(objects, app), release(objects, rollout)) if item is not None]
     try:
-        found += _workloads(objects, found, claim)
+        found += _running(objects, found, claim)
     except Refused as problem:
         return Reading(tuple(found), str(problem))
     return Reading(tuple(found))
 
 
 def applied(documents: Sequence[Document]) -> tuple[Applied, ...]:
-    """What can run images in the inventories of these Kustomizations and HelmReleases, in their order."""
-    entries = (
-        text(entry, "id").split("_")
-        for document in documents
-        for entry in maps(child(child(document, "status"), "inventory"), "entries")
-    )
-    return tuple(
-        Applied(kind=parts[3], namespace=parts[0], name=parts[1])
-        for parts in entries
-        if len(parts) == 4 and parts[2] == "apps" and parts[3] in WORKLOADS
-    )
+    """The workloads in the inventories of these Kustomizations and HelmReleases, in their order."""
+    return tuple(item for item in _entries(documents) if item.group == "apps" and item.kind in WORKLOADS)
+
+
+def other(documents: Sequence[Document]) -> tuple[Applied, ...]:
+    """What else may run images there: custom resources of known kinds, and jobs."""
+    return tuple(item for item in _entries(documents) if (item.group, item.kind) in OTHERS)
+
+
+def _entries(documents: Sequence[Document]) -> Iterator[Applied]:
+    for document in documents:
+        for entry in maps(child(child(document, "status"), "inventory"), "entries"):
+            parts = text(entry, "id").split("_")
+            if len(parts) == 4:
+                yield Applied(kind=parts[3], namespace=parts[0], name=parts[1], group=parts[2])
+
+
+def _running(objects: Objects, documents: Sequence[Document], claim: Claim) -> list[Document]:
+    """The workloads of the image with what stands for them, or, where there are none, what else names the image.
+
+    All or nothing: a Deployment is no proof while the Canary that may be trying it out cannot be read.
+    """
+    native = list(_workloads(objects, documents, claim))
+    if claim.deployment is not None:
+        return native
+    spaces = {text(child(item, "metadata"), "namespace") for item in native}
+    listed = [
+        item
+        for item in other(documents)
+        if not native or (item.kind in ("Canary", "Rollout") and item.namespace in spaces)
+    ]
+    found = [*native, *_others(objects, listed[:_MOST_OTHERS], native, claim)]
+    return [*found, *_behind(objects, found, claim)]
+
+
+def _others(
+    objects: Objects, listed: Sequence[Applied], native: Sequence[Document], claim: Claim
+) -> Iterator[Document]:
+    for item in listed:
+        resource = OTHERS[item.group, item.kind]
+        found = objects.get(resource, item.namespace, item.name)
+        if found is None:
+            continue
+        document = {**found, "apiVersion": resource.version, "kind": item.kind}
+        if any(of_same_repository(one, claim.image) for one in images_of(document, native)):
+            yield document
+
+
+def _behind(objects: Objects, documents: Sequence[Document], claim: Claim) -> Iterator[Document]:
+    """A Canary's primary and an InferenceService's predictor: no inventory has them, and they serve."""
+    places = dict.fromkeys(place for item in documents if (place := behind(item)) is not None)
+    for kind, namespace, name in places:
+        found = objects.get(WORKLOADS[kind], namespace, name)
+        if found is not None and _concerns(found, claim):
+            yield {**found, "kind": kind}
 
 
 def _workloads(objects: Objects, documents: Sequence[Document], claim: Claim) -> Iterator[Document]:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from bot.adapters.flux.believed import believed
 from bot.adapters.flux.case import Case
 from bot.adapters.flux.failure import at_deadline, own_release_failed, own_run_failed
 from bot.adapters.flux.intake import not_taken_in
+from bot.adapters.flux.others import others
 from bot.adapters.flux.proof import good, not_applied, release_not_done, workload_not_done
 from bot.adapters.flux.reading import find, read_kustomization, read_release, read_source
 from bot.adapters.flux.wording import commit, said
@@ -21,7 +23,7 @@ from bot.core.verdict import Claim, Outcome, Verdict
 def judge(documents: Sequence[Mapping[str, Any]], claim: Claim, now: datetime) -> Verdict:
     """The verdict about the claim from one reading: the first Kustomization among the documents and what belongs to it.
 
-    That is its source, the first HelmRelease, and the workloads and pods of the image. FAILED only for what this commit
+    That is its source, the first HelmRelease, and the workloads, other objects and pods of the image. FAILED only for what this commit
     did: its own run, its own release or its own pods. Never because of another commit, a source or a dependency that is
     broken, something suspended, or a cluster without room.
     """
@@ -45,6 +47,7 @@ def _case(
         source=read_source(source) if source else None,
         release=read_release(release) if release else None,
         workloads=workloads(documents, claim),
+        others=others(documents, claim),
         pods=pods(documents, claim),
         claim=claim,
         now=now,
@@ -100,5 +103,5 @@ def _held_up(case: Case) -> Verdict | None:
 
 _GUARDS: tuple[Callable[[Case], Verdict | None], ...] = (
     _deleting, _superseded, own_release_failed, _suspended, not_taken_in, _held_up, own_run_failed,
-    not_applied, release_not_done, workload_not_done, good,
+    not_applied, release_not_done, believed, workload_not_done, good,
 )  # fmt: skip

@@ -41,26 +41,38 @@ def workload_not_done(case: Case) -> Verdict | None:
     image = excerpt(case.claim.image)
     if not case.workloads:
         return case.inconclusive(
-            f"{commit(case.claim.commit)} is applied, but no Deployment of {case.app.name} that runs {image} can be"
-            " seen: it was removed, another Kustomization deploys it, or the bot may not read Deployments"
+            f"{commit(case.claim.commit)} is applied, but no Deployment or other workload of {case.app.name} that runs {image}"
+            " can be seen: it was removed, another Kustomization deploys it, or the bot may not read it"
         )
     for item in case.workloads:
         if not item.carries:
             return case.pending(
-                f"{commit(case.claim.commit)} is applied, but the {item.name} asks for another image"
+                f"{commit(case.claim.commit)} is applied, but the {item.name} asks for another image{_words(case)}"
             )
         if item.empty:
             return case.inconclusive(f"the {item.name} is scaled to no pods: nothing serves {image}")
         if not item.complete:
             room = f" ({case.short_of_room})" if case.short_of_room else ""
             return case.pending(f"the {item.name} is not rolled out: {item.counted}{room}")
+    for other in case.others:
+        if other.against:
+            return case.pending(
+                f"{commit(case.claim.commit)} is rolled out, but the {excerpt(str(other), 80)} {excerpt(other.against)}"
+            )
     return None
+
+
+def _words(case: Case) -> str:
+    """What Flagger says of the analysis that comes before its primary gets the image, and KServe of its model."""
+    words = (f"the {excerpt(str(item), 80)} says {excerpt(item.word, 120)}" for item in case.others)
+    return "".join(f" ({word})" for word in list(words)[:1])
 
 
 def good(case: Case) -> Verdict | None:
     """A run over what is live (Ready=Unknown at every interval, 23) is no news: the workload says how long it is good."""
     claim = case.claim
-    since = max([claim.merged_at, *(item.since for item in case.workloads if item.since)])
+    times = [*(item.since for item in case.workloads), *(item.since for item in case.others)]
+    since = max(filter(None, (claim.merged_at, *times)))
     settled = since + claim.settle
     if case.now < settled:
         return case.pending(

@@ -40,6 +40,7 @@ class Kustomization:
     ready: Condition
     healthy: Condition | None  # None: no health check is configured
     reconciling: Condition
+    stalled: Condition
     history: tuple[Run, ...]
     inventory: tuple[str, ...]
 
@@ -100,6 +101,7 @@ def read_kustomization(document: Mapping[str, Any], source: Mapping[str, Any] | 
         ready=known.get("Ready", NONE),
         healthy=known.get("Healthy"),
         reconciling=known.get("Reconciling", NONE),
+        stalled=known.get("Stalled", NONE),
         history=tuple(_run(entry) for entry in maps(status, "history")),
         inventory=tuple(text(entry, "id") for entry in maps(child(status, "inventory"), "entries")),
     )

@@ -15,3 +15,12 @@ WORKLOADS = {
     "StatefulSet": Resource("apps/v1", "statefulsets"),
     "DaemonSet": Resource("apps/v1", "daemonsets"),
 }
+# By group and kind: a core Service runs nothing, a Knative one does.
+OTHERS = {
+    ("serving.kserve.io", "InferenceService"): Resource("serving.kserve.io/v1beta1", "inferenceservices"),
+    ("argoproj.io", "Rollout"): Resource("argoproj.io/v1alpha1", "rollouts"),
+    ("flagger.app", "Canary"): Resource("flagger.app/v1beta1", "canaries"),
+    ("serving.knative.dev", "Service"): Resource("serving.knative.dev/v1", "services"),
+    ("batch", "CronJob"): Resource("batch/v1", "cronjobs"),
+    ("batch", "Job"): Resource("batch/v1", "jobs"),
+}

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from bot.adapters.flux.others import Other
 from bot.adapters.flux.reading import Kustomization, Release, Source
 from bot.adapters.flux.workload import Pods, Workload
 from bot.core.verdict import Evidence, Outcome
@@ -74,10 +75,13 @@ class Told:
             f"{said(seen.ready.message) if seen.ready.status == 'False' else ''}",
         )
 
-    def workloads(self, seen: tuple[Workload, ...], of_it: Pods) -> None:
-        """Counters, and what is wrong with pods."""
+    def workloads(self, seen: tuple[Workload, ...], others: tuple[Other, ...], of_it: Pods) -> None:
+        """Counters, what others say of themselves, and what is wrong with pods."""
         for workload in seen[:_MOST]:
             image = "the image" if workload.carries else "another image"
             self.add(workload.name, f"asks for {image}; {workload.counted}")
+        for other in others[: max(_MOST - len(seen), 1)]:
+            image = "the image" if other.carries else "another image"
+            self.add(str(other), f"asks for {image}; {other.word}")
         for trouble in of_it.broken[:_MOST]:
             self.add("Pods", trouble)

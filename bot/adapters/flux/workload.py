@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.adapters.flux.fields import child, conditions, maps, number, text, time
 from bot.adapters.flux.images import carries, of_same_repository
+from bot.adapters.flux.kinds import is_other, place, target
 from bot.core.verdict import Claim
 
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")
@@ -48,11 +49,13 @@ class Pods:
 def workloads(documents: Sequence[Mapping[str, Any]], claim: Claim) -> tuple[Workload, ...]:
     """Those that the claim names; else those that run its image, or all of its repository where none does.
 
-    An apply changes all at once, so one that keeps another tag beside one that has the claimed tag is meant to.
+    An apply changes all at once, so one that keeps another tag beside one that has the claimed tag is meant to. What a
+    Canary tries out, or a Rollout borrows its template from, serves nobody for long, and is none of them.
     """
+    lenders = {target(document) for document in documents if is_other(document)}
     found = []
     for document in documents:
-        if document.get("kind") not in KINDS:
+        if document.get("kind") not in KINDS or place(document) in lenders:
             continue
         name = text(child(document, "metadata"), "name")
         if name == claim.deployment if claim.deployment else _runs(document, claim.image):

@@ -18,6 +18,12 @@ KINDS = {
     "gitrepositories": "GitRepository",
     "deployments": "Deployment",
     "pods": "Pod",
+    "inferenceservices": "InferenceService",
+    "rollouts": "Rollout",
+    "canaries": "Canary",
+    "services": "Service",
+    "cronjobs": "CronJob",
+    "jobs": "Job",
 }
 
 
