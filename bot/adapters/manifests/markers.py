@@ -4,7 +4,7 @@ import bisect
 import re
 from collections.abc import Iterator
 
-from bot.adapters.manifests import fields, shapes, tree
+from bot.adapters.manifests import embedded, fields, shapes, tree
 from bot.adapters.manifests.changes import Change, Replace
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.places import Place
@@ -30,10 +30,22 @@ def mentions(source: Source, name: str, image: str) -> list[Place]:
         return []
     nodes = sorted(_values(source), key=lambda node: int(node.start_mark.index))
     starts = [node.start_mark.index for node in nodes]
-    return [
-        _place(source, match, part, nodes[: bisect.bisect(starts, match.start())], image)
-        for match, part in marked
-    ]
+    found: list[Place] = []
+    for match, part in marked:
+        before = nodes[: bisect.bisect(starts, match.start())]
+        if not before or before[-1].end_mark.index < match.end():
+            found.append(_place(source, match, part, before, image))
+    inner = (_embedded(source, node) for node in nodes if '"$' in node.value and says(node.value, name))
+    return [*found, *(place for document in inner for place in mentions(document, name, image))]
+
+
+def _embedded(source: Source, node: Node) -> Source:
+    inner = embedded.document(source, node)
+    if inner is None:
+        raise source.refusal(
+            node, "there is a marker in this text, but it is no YAML", "pin the value by its path"
+        )
+    return inner
 
 
 def _meant(match: re.Match[str], name: str) -> str | None:

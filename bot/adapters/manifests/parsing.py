@@ -13,6 +13,8 @@ _MOST_NODES = 4_000_000
 _BLANKS = ("", " ", "\t", "\r", "\n")
 # What strict UTF-8 leaves out, byte by byte, as `surrogateescape` reads it; a parser gets as many marks instead.
 _FOREIGN = re.compile("[\udc80-\udcff]")
+# A character as JSON escapes it; YAML knows no pairs.
+_PAIR = re.compile(r"((?<!\\)(?:\\\\)*)\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _IN_COMMENT = re.compile(r"(?:^|[ \t])#", re.MULTILINE)
 _MARK = "\ufffd"
 _ALIAS = re.compile(r"(?:^|[\s,\[{:])\*[^\s,\[\]{}]")
@@ -70,6 +72,8 @@ def decoded(path: str, data: bytes) -> str:
 
 def parsable(text: str) -> str:
     """The text as a parser gets it, of the same length."""
+    if "\\ud" in text or "\\uD" in text:
+        text = _PAIR.sub(r"\1\\ufffd\\ufffd", text)
     return text if text.isascii() else _FOREIGN.sub(_MARK, text)
 
 

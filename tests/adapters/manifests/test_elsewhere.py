@@ -4,7 +4,7 @@ import pytest
 
 from bot.adapters.manifests import pins
 from bot.adapters.manifests.editing import set_everywhere
-from bot.core.model import Alias, FilePin, PinValue, Target
+from bot.core.model import Alias, FilePin, MarkerPin, PinValue, Target
 from bot.ports import Refused
 
 IMAGE = "ghcr.io/acme/m"
@@ -145,3 +145,28 @@ def test_a_path_that_goes_on_behind_a_word_leads_nowhere(value: str) -> None:
     target = Target("m/production", "m", Alias("champion"), IMAGE, (FilePin("f.yaml", "a.b"),))
     with pytest.raises(Refused, match=r"nothing is at the path a\.b"):
         pins.value(target, {"f.yaml": f"a: {value}\n".encode()})
+
+
+def test_a_marker_in_an_embedded_document_marks_the_value_there() -> None:
+    marker = '# {"$gitops-bot": "m/production:tag"}'
+    text = f"helm:\n  values: |\n    image:\n      tag: v6 {marker}\n    x: 1\nrevision: v6 {marker}\n"
+    target = Target("m/production", "m", Alias("champion"), IMAGE, (MarkerPin(""),))
+    for end in ("\n", "\r\n"):
+        files = {"f.yaml": text.replace("\n", end).encode()}
+        assert pins.value(target, files).tag == "v6"
+        after = pins.edited(target, files, PinValue("v7"))["f.yaml"]
+        assert after.decode() == text.replace("v6", "v7").replace("\n", end)
+
+
+def test_a_marker_in_a_text_that_is_no_yaml_is_refused() -> None:
+    text = 'a: |\n  {{ if x }}\n  tag: v6 # {"$gitops-bot": "m/production:tag"}\n  {{ end }}\n'
+    target = Target("m/production", "m", Alias("champion"), IMAGE, (MarkerPin(""),))
+    with pytest.raises(Refused, match="there is a marker in this text, but it is no YAML"):
+        pins.edited(target, {"f.yaml": text.encode()}, PinValue("v7"))
+
+
+def test_characters_that_json_escapes_in_pairs_stay_as_they_are() -> None:
+    text = f'{{"note": "\\ud83d\\ude80 \\\\\\ud83d\\ude80", "image": "{IMAGE}:v6"}}'
+    assert edited(text) == text.replace("v6", "v7")
+    inside = f'kind: ConfigMap\ndata:\n  a: |\n    {{"note": "\\ud83d\\ude80", "image": "{IMAGE}:v6"}}\n'
+    assert edited(inside) == inside.replace("v6", "v7")
