@@ -139,7 +139,7 @@ def scalar(source: Source, node: Node, image: str, text: str | None) -> Place:
     if place is not None:
         return place
     said = str(node.value).strip()
-    if "/" not in said and ":" not in said.partition("@")[0] and "{" not in said:
+    if "/" not in said and ":" not in said.partition("@")[0] and "{" not in said and " " not in said:
         return _tag(source, node, said)
     if references.is_digest(said):
         value = PinValue(digest=said)

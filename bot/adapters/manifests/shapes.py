@@ -14,6 +14,7 @@ _TAGS = ("tag", "imageTag")
 _DIGESTS = ("digest", "imageDigest", "sha")
 _NAMES = ("repository", "image", "name")
 _REGISTRIES = ("registry", "imageRegistry")
+_SPACE = re.compile(r"\s")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -33,7 +34,8 @@ def reference(source: Source, node: Node, image: str, *, bare: bool = False) -> 
     else:
         rest, named = text[len(prefix) :], False
     value = references.parsed(rest)
-    if not named and value.repository != image:
+    # Words behind it make it a text: a file of `NAME=reference` lines is one scalar for YAML.
+    if (not named and value.repository != image) or (_SPACE.search(rest) and "{{" not in rest):
         return None
     if not bare and not value.tag and not value.digest:
         return None
@@ -121,9 +123,10 @@ def _repositories(mapping: Node, named: bool) -> Iterator[str]:
 def _inherited(mapping: Node, key: str, depth: int = 0) -> str | None:
     text = tree.text_of(mapping, key)
     merged = tree.value_of(mapping, "<<") if text is None and depth < 8 else None
-    if merged is not None and merged.id == "mapping":
-        return _inherited(merged, key, depth + 1)
-    return text
+    if merged is None or merged.id == "scalar":
+        return text
+    bases = [merged] if merged.id == "mapping" else [base for base in merged.value if base.id == "mapping"]
+    return next((said for base in bases if (said := _inherited(base, key, depth + 1)) is not None), None)
 
 
 def _first(mapping: Node, keys: tuple[str, ...]) -> Node | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bot.adapters.manifests import embedded, parsing, shapes, tree
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.places import Place
-from bot.adapters.manifests.source import Source
+from bot.adapters.manifests.source import BOM, Source
 
 Compose = Callable[[str, str, Callable[[int], int]], tuple[Node, ...]]
 _KEY = r"^[ \t]*(?:-[ \t]+)?[\"']?KEY[\"']?[ \t]*:[ \t]+"
@@ -52,7 +52,8 @@ class _Line:
 def read(path: str, data: bytes, image: str) -> Source:
     """The file with one root per line that names the image literally; it may have none."""
     whole = parsing.decoded(path, data)
-    return Source(path, whole, whole, ((0, 0),), (), compose=_rule(whole, image)).parsed()
+    text = whole.removeprefix(BOM)
+    return Source(path, whole, text, ((0, len(whole) - len(text)),), (), compose=_rule(text, image)).parsed()
 
 
 def inside(source: Source, node: Node, image: str) -> Source | None:

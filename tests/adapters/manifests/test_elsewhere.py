@@ -170,3 +170,33 @@ def test_characters_that_json_escapes_in_pairs_stay_as_they_are() -> None:
     assert edited(text) == text.replace("v6", "v7")
     inside = f'kind: ConfigMap\ndata:\n  a: |\n    {{"note": "\\ud83d\\ude80", "image": "{IMAGE}:v6"}}\n'
     assert edited(inside) == inside.replace("v6", "v7")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"image: &base {IMAGE}:v6\n",
+        f"base: &b {{repository: {IMAGE}}}\nother: &o {{x: 1}}\nimage:\n  <<: [*o, *b]\n  tag: v6\n",
+        f"\ufeffimage: {IMAGE}:v6\n{{{{ if x }}}}\n",
+        f"? image\n: {IMAGE}:v6\n",
+        f"? {{a: b}}\n: image: {IMAGE}:v6\n",
+        f"%TAG ! tag:x,2000:\n---\nimage: {IMAGE}:v6\n",
+        f"--- # c\nimage: {IMAGE}:v6\n--- \n--- # x\n...\n---\nimage: {IMAGE}:v6\n",
+        f"a:\n\t# c\n  image:\t{IMAGE}:v6\t# c\n",
+        f"image: {{\n  repository: {IMAGE}, # c\n  tag:\n    v6,\n  x: 1 }}\n",
+        f"image:\n  repository: {IMAGE}\n  # the\n\n  tag: # now\n    v6\n",
+        f'image: {{"repository":"{IMAGE}","tag":"v6"}}\n',
+        f"a: {'x' * 5000}\nimage: {IMAGE}:v6 # {'y' * 5000}\n",
+        f'// c\n{{\n  "image": "{IMAGE}:v6", // c\n  /* x */ "a": [1,],\n}}\n',
+        f"1: {{image: {IMAGE}:v6}}\ntrue: {{2: {{image: {IMAGE}:v6}}}}\n",
+    ],
+)
+def test_layouts_that_are_rare_change_by_the_tag_alone(text: str) -> None:
+    assert edited(text) == text.replace("v6", "v7")
+    assert edited(edited(text), "v6") == text
+
+
+def test_a_text_that_begins_with_the_image_is_no_reference() -> None:
+    for text in (f"SERVER={IMAGE}:v6\nOTHER=1\n", f"image: {IMAGE}:v6\u00a0# c\n", f"a: {IMAGE}:v6 is it\n"):
+        with pytest.raises(Refused, match="nothing here names the image"):
+            edited(text)
