@@ -31,7 +31,13 @@ class LightWorld(DemoWorld):
     """As `DemoWorld`; `register` instead of training, and a CI that pushes a server without a model."""
 
     broken: frozenset[str] = frozenset({"2"})
+    needing: frozenset[str] = frozenset()  # versions that run only as long as the feature store is there
     first_trainings = ()
+
+    @property
+    def feature_store(self) -> Path:
+        """A file that stands for what a model needs and no release brings."""
+        return self.folder / "feature-store"
 
     def _ci(self) -> None:
         source = self.folder / "models"
@@ -50,6 +56,8 @@ class LightWorld(DemoWorld):
         environment = {"MODEL_NAME": MODEL, "MODEL_VERSION": version}
         if version in self.broken:
             environment["CANNOT_SERVE"] = "1"
+        if version in self.needing:
+            environment["FEATURE_STORE"] = str(self.feature_store)
         settings = Settings(("python", "serve.py"), "/app", environment, (8000,))
         server = Path(__file__).with_name("tiny_serve.py")
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:

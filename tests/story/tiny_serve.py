@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 NAME, VERSION = os.environ["MODEL_NAME"], os.environ["MODEL_VERSION"]
@@ -31,8 +33,19 @@ class Model(BaseHTTPRequestHandler):
         return
 
 
+def depend(store: Path) -> None:
+    """End when the store is gone."""
+    while store.exists():
+        time.sleep(0.1)
+    print("the feature store does not answer", file=sys.stderr, flush=True)
+    os._exit(3)
+
+
 if os.environ.get("CANNOT_SERVE"):
     sys.exit("FEATURE_STORE_URL is not set: this model cannot be served")
+if "FEATURE_STORE" in os.environ:
+    feature_store = Path(os.environ["FEATURE_STORE"])
+    Thread(target=depend, args=(feature_store,), daemon=True).start()
 server = ThreadingHTTPServer(
     (os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8000"))), Model
 )

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -62,6 +62,7 @@ class DemoWorld:
     """
 
     first_trainings: tuple[tuple[str, str], ...] = (("1", "good"),)
+    senders: tuple[str, ...] = ("mlflow", "github")  # whose webhooks the bot believes
 
     def __init__(
         self,
@@ -76,9 +77,10 @@ class DemoWorld:
         self._said = said
         self._sweep, self._around = sweep, around
         self._stack = contextlib.ExitStack()
+        signing = (f"{sender.upper()}_SECRET" for sender in self.senders)
         self.secrets = {
             name: secrets.token_urlsafe(24)
-            for name in ("FORGE_TOKEN", "ARGOCD_TOKEN", "REGISTRY_PASSWORD", "MLFLOW_SECRET", "GITHUB_SECRET")
+            for name in ("FORGE_TOKEN", "ARGOCD_TOKEN", "REGISTRY_PASSWORD", *signing)
         }
         self.bot_port = free_port()
         self.bot_url = f"http://127.0.0.1:{self.bot_port}"
@@ -88,7 +90,7 @@ class DemoWorld:
 
     # --- life ---
 
-    def __enter__(self) -> "DemoWorld":
+    def __enter__(self) -> Self:
         """Start everything; what came up is ended again when something does not."""
         with contextlib.ExitStack() as stack:
             stack.callback(self._stop)
@@ -171,9 +173,14 @@ class DemoWorld:
             text = file.read_text().replace("ghcr.io/acme/fraud-detector", self.image)
             file.write_text(text)
         promotions = source / "promotions.yaml"
-        promotions.write_text(localised(promotions.read_text(), self.service_url))
+        promotions.write_text(self.promotions(localised(promotions.read_text(), self.service_url)))
+
+    def promotions(self, text: str) -> str:
+        """What promotions.yaml says, made of what the template says."""
+        return text
 
     def _write_settings(self) -> None:
+        signing = (f"{sender}: [{{env: GITOPS_BOT_{sender.upper()}_SECRET}}]" for sender in self.senders)
         public = f"server: {{host: 127.0.0.1, port: {self.bot_port}, public_url: '{self.bot_url}'}}"
         lines = [
             f"mlflow: {{url: '{self.mlflow_address()}', public_url: '{self.tracking.url}'}}",
@@ -182,10 +189,11 @@ class DemoWorld:
             f"argocd: {{url: '{self.cluster.url}', token: {{env: GITOPS_BOT_ARGOCD_TOKEN}}}}",
             "registries:",
             f"  '{self.images.host}': {{username: gitops-bot, password: {{env: GITOPS_BOT_REGISTRY_PASSWORD}}, insecure: true}}",
-            "webhooks: {mlflow: [{env: GITOPS_BOT_MLFLOW_SECRET}], github: [{env: GITOPS_BOT_GITHUB_SECRET}]}",
+            f"webhooks: {{{', '.join(signing)}}}",
             public,
             "data: data",
             f"sweep: {self._sweep}",
+            *self.more_settings(),
         ]
         self.settings = self.folder / "bot.yaml"
         self.settings.write_text("\n".join(lines) + "\n")
@@ -196,6 +204,10 @@ class DemoWorld:
         exports.touch(mode=0o600)
         exports.write_text(shell)
 
+    def more_settings(self) -> tuple[str, ...]:
+        """Lines that bot.yaml has besides."""
+        return ()
+
     def mlflow_address(self) -> str:
         """Where the bot finds MLflow."""
         return self.tracking.url
@@ -205,7 +217,9 @@ class DemoWorld:
         mlflow_secret, github_secret = self.secrets["MLFLOW_SECRET"], self.secrets["GITHUB_SECRET"]
         self.tracking.create_webhook(f"{self.bot_url}/webhook/mlflow", mlflow_secret, ALIAS_EVENTS)
         hook = f"{self.bot_url}/webhook/github"
-        self.forge.add_webhook(MANIFESTS, hook, github_secret, ("pull_request", "push", "status"))
+        self.forge.add_webhook(
+            MANIFESTS, hook, github_secret, ("pull_request", "push", "status", "issue_comment")
+        )
         self.forge.add_webhook(MODELS, hook, github_secret, ("workflow_run",))
         self.forge.add_webhook(MANIFESTS, f"{self.cluster.url}/api/webhook", github_secret, ("push",))
         self._validator = threading.Thread(target=self._validate, name="sandbox:validate", daemon=True)
