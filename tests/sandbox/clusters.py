@@ -64,6 +64,20 @@ labels:
 """
 
 
+IMPOSSIBLE_PORT = """patches:
+  - patch: |
+      apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: web}
+      spec:
+        template:
+          spec:
+            containers:
+              - name: server
+                ports: [{name: http, containerPort: 99999}]
+"""
+
+
 @dataclass
 class World:
     """The parts, and what a person does with them."""

@@ -13,22 +13,19 @@ import requests
 
 from bot.sandbox.cluster.attempt import Retry
 from tests.recordings.reader import changes, field_paths
-from tests.sandbox.clusters import APPLICATION, GIT_TOKEN, LOGIN, OVERLAY, TOKEN, World, cluster_world
+from tests.sandbox.clusters import (
+    APPLICATION,
+    GIT_TOKEN,
+    IMPOSSIBLE_PORT,
+    LOGIN,
+    OVERLAY,
+    TOKEN,
+    World,
+    cluster_world,
+)
 
 pytestmark = pytest.mark.world
 
-IMPOSSIBLE_PORT = """patches:
-  - patch: |
-      apiVersion: apps/v1
-      kind: Deployment
-      metadata: {name: web}
-      spec:
-        template:
-          spec:
-            containers:
-              - name: server
-                ports: [{name: http, containerPort: 99999}]
-"""
 RECORDINGS = ("01-first-sync", "02-image-bump", "03-never-ready", "14-revert-after-degraded")
 
 

@@ -15,24 +15,12 @@ import requests
 from bot.sandbox.cluster.flux import Follower, Plan
 from bot.sandbox.cluster.kubernetes.store import GIT_REPOSITORIES, KUSTOMIZATIONS
 from tests.recordings.reader import changes, field_paths
-from tests.sandbox.clusters import OVERLAY, TOKEN, World, cluster_world
+from tests.sandbox.clusters import IMPOSSIBLE_PORT, OVERLAY, TOKEN, World, cluster_world
 from tests.sandbox.receiving import Receiver, receiver
 
 pytestmark = pytest.mark.world
 
 KEY = "flux-key-19ab"
-IMPOSSIBLE_PORT = """patches:
-  - patch: |
-      apiVersion: apps/v1
-      kind: Deployment
-      metadata: {name: web}
-      spec:
-        template:
-          spec:
-            containers:
-              - name: server
-                ports: [{name: http, containerPort: 99999}]
-"""
 
 
 class Flux:
@@ -177,6 +165,9 @@ def test_the_old_revision_looks_freshly_confirmed_for_a_moment(world: World, hoo
     flux = Flux(world, hook)
     flux.start()
     commit = flux.live("2")
+    page = requests.get(world.cluster.url, timeout=5).text
+    assert f"Applied revision: main@sha1:{commit}" in page
+    assert world.cluster.service_url("shop") in page
     assert any(
         item["status"]["conditions"][0]["message"] == f"Applied revision: main@sha1:{commit}"
         and item["status"]["lastAppliedRevision"] != f"main@sha1:{commit}"

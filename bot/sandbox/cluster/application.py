@@ -8,9 +8,7 @@ health; Synced and Progressing in one step; both images; Healthy; the new image 
 import copy
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from bot.sandbox.cluster import documents
@@ -21,12 +19,10 @@ from bot.sandbox.cluster.flux.documents import annotate
 from bot.sandbox.cluster.kubernetes.api import CannotPatch
 from bot.sandbox.cluster.kubernetes.rollout import Rollout
 from bot.sandbox.cluster.manifest import CannotRender, Document
+from bot.sandbox.cluster.record import Record
 from bot.sandbox.cluster.render import render
 from bot.sandbox.cluster.repo import GitFailed, Repo
 from bot.sandbox.cluster.workload import Spec
-
-STEP = 0.05  # seconds between two states of one sync; the real ones are 10 to 700 ms apart
-STATES = 200
 
 Limits = Callable[[], tuple[float, float]]
 """At most how long a pod must be ready before it counts, and how long a rollout may take; in seconds."""
@@ -35,8 +31,7 @@ Limits = Callable[[], tuple[float, float]]
 class Application:
     """One Application with at most one Deployment.
 
-    `look` belongs to one thread and `tick` to another; readers take copies. `states` are the last ones that it went
-    through, oldest first: sync, revision, health, phase.
+    `look` and `advance` belong to one thread and `tick` to another; readers take copies.
 
     Two traps can be set at any time: `slow_look`, the seconds between a request and the look that answers it, in which
     the old revision is Synced and Healthy; and `retry`, how a rejected commit is tried again (None: Argo CD's own way).
@@ -47,14 +42,11 @@ class Application:
         self.name, self.rollout = str(document["metadata"]["name"]), rollout
         self.workload = rollout.workload
         self.source: dict[str, str] = document["spec"]["source"]
-        self.states: deque[tuple[str, str, str, str]] = deque(maxlen=STATES)
         self.retry: Retry | None = None
         self.slow_look = 0.0
-        self._document, self._repo, self._limits = document, repo, limits
+        self._record, self._repo, self._limits = Record(document), repo, limits
         self._namespace = str(document["spec"]["destination"]["namespace"])
         self._automated = "automated" in document["spec"]["syncPolicy"]
-        self._lock = threading.Lock()
-        self._asked = self._looked_for = 0
         self._applied: list[Document] | None = None
         self._refused: tuple[str, list[Document]] | None = None
         self._syncing = False
@@ -65,8 +57,12 @@ class Application:
 
     def document(self) -> Document:
         """A copy as it stands."""
-        with self._lock:
-            return copy.deepcopy(self._document)
+        return self._record.document()
+
+    @property
+    def states(self) -> list[tuple[str, str, str, str]]:
+        """The last ones that it went through, oldest first: sync, revision, health, phase."""
+        return list(self._record.states)
 
     def resources(self) -> list[tuple[Document, str, str]]:
         """What was applied last, each with its health and a message."""
@@ -82,22 +78,18 @@ class Application:
     def request_refresh(self, how: str) -> int:
         """What a webhook and `?refresh=` do: an annotation, which the controller takes away when it has looked.
 
-        Returns a number: `looked_at` is as high when a look that began later has ended.
+        Returns a number: `looked_at` is true of it when a look that began later has ended.
         """
-        with self._lock:
-            self._asked += 1
-            mine = self._asked
-        self._change(lambda app: annotate(app, {REFRESH: how}))
-        return mine
+        return self._record.ask(how)
 
     def looked_at(self, number: int) -> bool:
         """Whether this request has been answered."""
-        return self._looked_for >= number
+        return self._record.answered >= number
 
     @property
     def refreshing(self) -> bool:
         """Whether a request waits."""
-        return self._asked > self._looked_for
+        return self._record.asked > self._record.answered
 
     def patch(self, change: Document) -> None:
         """Act on a merge patch: annotations, and `phase: Terminating` of a running operation. Raises CannotPatch."""
@@ -106,7 +98,7 @@ class Application:
         if set(change) - {"metadata", "status", "apiVersion", "kind"} or phase not in (None, "Terminating"):
             raise CannotPatch("the sandbox patches annotations, and a running operation to Terminating")
         annotations = metadata.get("annotations") or {}
-        self._change(lambda app: annotate(app, annotations))
+        self._record.change(lambda app: annotate(app, annotations))
         if annotations.get(REFRESH):
             self.request_refresh(str(annotations[REFRESH]))
         if phase == "Terminating":
@@ -116,7 +108,7 @@ class Application:
         """End the operation that runs; False when none does."""
         if self._attempt is None:
             return False
-        self._change(lambda app: status(app).get("operationState", {}).update(phase="Terminating"))
+        self._record.change(lambda app: status(app).get("operationState", {}).update(phase="Terminating"))
         self._terminating.set()
         return True
 
@@ -130,14 +122,14 @@ class Application:
 
     def look(self) -> None:
         """Compare with the branch's head now, and sync if that is automated."""
-        asked = self._asked
+        asked = self._record.asked
         try:
             head = self._repo.head(self.source["targetRevision"])
             wanted = render(lambda path: self._repo.read(head, path), self.source["path"])
             spec = self._spec(wanted)
         except (GitFailed, CannotRender) as problem:
             said = str(problem)
-            self._change(lambda app: self._unknown(app, said), asked)
+            self._record.change(lambda app: self._unknown(app, said), asked)
             return
         differs = wanted != self._applied
         free = self._attempt is None and self._refused != (head, wanted)
@@ -145,7 +137,7 @@ class Application:
             self._sync(head, wanted, spec, asked)
         else:
             word = "OutOfSync" if differs else "Synced"
-            self._change(lambda app: self._compared(app, word, head, wanted), asked)
+            self._record.change(lambda app: self._compared(app, word, head, wanted), asked)
 
     def _spec(self, wanted: list[Document]) -> Spec | None:
         deployment = deployment_of(wanted)
@@ -174,8 +166,8 @@ class Application:
         try:
             started, operation = timestamp(), documents.operation(self.document(), head, self.retry)
             self._attempt = Attempt(head, wanted, spec, started, self.retry or Retry())
-            self._change(lambda app: _begin(app, operation))
-            self._change(lambda app: self._compared(app, "OutOfSync", head, wanted), asked)
+            self._record.change(lambda app: documents.begin(app, operation))
+            self._record.change(lambda app: self._compared(app, "OutOfSync", head, wanted), asked)
             self._set("operationState", documents.running(operation, started))
             self._try(self._attempt)
         finally:
@@ -192,7 +184,7 @@ class Application:
         if self._terminating.is_set():
             self._end_failed(attempt, "Operation terminated", [])
         elif time.monotonic() >= attempt.due:
-            self._change(lambda app: _again(app, attempt.tries))
+            self._record.change(lambda app: documents.again(app, attempt.tries))
             self._try(attempt)
         if self._attempt is None:
             self.look()
@@ -206,7 +198,7 @@ class Application:
         said = f"one or more synchronization tasks completed unsuccessfully, reason: {problem}"
         if attempt.tries < attempt.retry.limit:
             attempt.wait()
-            self._change(lambda app: _retrying(app, said, results, attempt.tries))
+            self._record.change(lambda app: documents.retrying(app, said, results, attempt.tries))
             return
         self._refused = (attempt.head, attempt.wanted)
         self._end_failed(
@@ -220,15 +212,17 @@ class Application:
         self._applied, self._attempt = wanted, None
         entries = documents.remembered(self.document(), head, attempt.started)
         self._set("history", entries)
-        self._change(lambda app: _end(app, "Succeeded", "successfully synced (all tasks run)", results))
-        self._change(lambda app: self._synced(app, wanted, moves))
+        self._record.change(
+            lambda app: documents.end(app, "Succeeded", "successfully synced (all tasks run)", results)
+        )
+        self._record.change(lambda app: self._synced(app, wanted, moves))
         self._set("reconciledAt", timestamp())
 
     def _end_failed(self, attempt: Attempt, said: str, results: list[Document]) -> None:
         """The condition comes only where this commit is still the one to be synced (fixtures/argocd, 04 and 04c)."""
         self._attempt = None
         self._terminating.clear()
-        self._change(lambda app: _end(app, "Failed", said, results))
+        self._record.change(lambda app: documents.end(app, "Failed", said, results))
         sync = self.document()["status"]["sync"]
         if (sync["status"], sync["revision"]) == ("OutOfSync", attempt.head):
             said = f"Failed last sync attempt to [{attempt.head}]: {said}"
@@ -251,65 +245,11 @@ class Application:
             status(app)["summary"] = {"images": images} if images else {}
             self._set_health(app, health)
 
-        self._change(change)
+        self._record.change(change)
 
     def _set_health(self, app: Document, word: str) -> None:
         if status(app)["health"].get("status") != word:
             status(app)["health"] = {"lastTransitionTime": timestamp(), "status": word}
 
     def _set(self, key: str, value: Any) -> None:
-        self._change(lambda app: status(app).__setitem__(key, value))
-
-    def _change(self, change: Callable[[Document], Any], answers: int | None = None) -> None:
-        """One new version of the document, if anything is new. `answers` is the request for a look that it answers."""
-        with self._lock:
-            after = copy.deepcopy(self._document)
-            change(after)
-            if answers is not None and self._asked == answers:
-                annotate(after, {REFRESH: None})
-            changed = after != self._document
-            if changed:
-                metadata = after["metadata"]
-                metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
-                metadata["generation"] += 1
-                self._document = after
-                self._keep_state(after)
-            if answers is not None:
-                self._looked_for = max(self._looked_for, answers)
-        if changed:
-            time.sleep(STEP)
-
-    def _keep_state(self, app: Document) -> None:
-        now = app.get("status", {})
-        sync, health = now.get("sync", {}), now.get("health", {})
-        phase = now.get("operationState", {}).get("phase", "")
-        state = (sync.get("status", ""), sync.get("revision", ""), health.get("status", ""), phase)
-        if not self.states or self.states[-1] != state:
-            self.states.append(state)
-
-
-def _begin(app: Document, operation: Document) -> None:
-    app["operation"] = operation
-    status(app).pop("operationState", None)
-
-
-def _retrying(app: Document, said: str, results: list[Document], number: int) -> None:
-    """Between two tries `phase` is Running although `finishedAt` is set: the trap of section (e)."""
-    now = status(app)
-    at = datetime.now(UTC).strftime("%I:%M%p").lstrip("0")
-    ended = documents.ended(
-        now["operationState"], "Running", f"{said}. Retrying attempt #{number} at {at}.", results
-    )
-    now["operationState"] = ended | {"retryCount": number}
-
-
-def _again(app: Document, number: int) -> None:
-    state = status(app)["operationState"]
-    state.pop("finishedAt", None)
-    state["message"] = f"Retrying operation. Attempt #{number}"
-
-
-def _end(app: Document, phase: str, message: str, results: list[Document]) -> None:
-    app.pop("operation", None)
-    now = status(app)
-    now["operationState"] = documents.ended(now["operationState"], phase, message, results)
+        self._record.change(lambda app: status(app).__setitem__(key, value))

@@ -140,6 +140,35 @@ def applied(document: Document, how: str, problem: str = "") -> Document:
     }
 
 
+def begin(app: Document, asked: Document) -> None:
+    """An operation begins: what is known of the one before is gone."""
+    app["operation"] = asked
+    status(app).pop("operationState", None)
+
+
+def retrying(app: Document, said: str, resources: Sequence[Document], number: int) -> None:
+    """Between two tries `phase` is Running although `finishedAt` is set: the trap of section (e)."""
+    now = status(app)
+    at = datetime.now(UTC).strftime("%I:%M%p").lstrip("0")
+    message = f"{said}. Retrying attempt #{number} at {at}."
+    state = ended(now["operationState"], "Running", message, resources)
+    now["operationState"] = state | {"retryCount": number}
+
+
+def again(app: Document, number: int) -> None:
+    """The next try begins."""
+    state = status(app)["operationState"]
+    state.pop("finishedAt", None)
+    state["message"] = f"Retrying operation. Attempt #{number}"
+
+
+def end(app: Document, phase: str, message: str, resources: Sequence[Document]) -> None:
+    """The operation has ended."""
+    app.pop("operation", None)
+    now = status(app)
+    now["operationState"] = ended(now["operationState"], phase, message, resources)
+
+
 def condition(type_: str, message: str) -> Document:
     """An entry of `status.conditions`."""
     return {"lastTransitionTime": timestamp(), "message": message, "type": type_}

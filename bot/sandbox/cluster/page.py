@@ -14,8 +14,8 @@ td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}code{font-s
 .Healthy,.Synced,.Succeeded{color:#1a7f37}.Degraded,.Failed,.Unknown{color:#cf222e}.Progressing,.OutOfSync{color:#9a6700}
 section{overflow-x:auto}</style></head><body>
 <h1>Cluster <small>(sandbox)</small></h1>
-<p>This plays Argo CD and runs each Deployment as one process on this machine, however many replicas it asks for.
-There is no Kubernetes here.</p>
+<p>This plays Argo CD and Flux and runs each Deployment as one process on this machine, however many replicas it asks for.
+There is no Kubernetes here, only a part of its API.</p>
 {% for app in apps %}<section><h2>{{ app.name }}</h2>
 <table><tr><th>sync<td class="{{ app.sync }}">{{ app.sync }} <code>{{ app.revision }}</code>
 <tr><th>health<td class="{{ app.health }}">{{ app.health }} {{ app.waiting }}
@@ -25,12 +25,36 @@ There is no Kubernetes here.</p>
 <details><summary>what it went through</summary><table><tr><th>sync<th>revision<th>health<th>sync operation
 {% for sync, revision, health, phase in app.states %}<tr><td class="{{ sync }}">{{ sync }}<td><code>{{ revision[:10] }}</code>
 <td class="{{ health }}">{{ health }}<td class="{{ phase }}">{{ phase }}{% endfor %}</table></details></section>
-{% else %}<p>No Application is followed.</p>{% endfor %}</body></html>"""
+{% else %}<p>No Application is followed.</p>{% endfor %}
+{% for it in kustomizations %}<section><h2>{{ it.name }} <small>(Flux)</small></h2>
+<table>{% for kind, word, reason, message in it.conditions %}<tr><th>{{ kind }}<td>{{ word }} {{ reason }}
+<td><code>{{ message }}</code>{% endfor %}
+<tr><th>applied<td colspan="2"><code>{{ it.applied }}</code><tr><th>attempted<td colspan="2"><code>{{ it.attempted }}</code>
+<tr><th>pod<td colspan="2">{{ it.waiting or "runs" }}
+<tr><th>service<td colspan="2"><a href="{{ it.url }}/version">{{ it.url }}</a></table></section>{% endfor %}</body></html>"""
 
 
 def page(cluster: "Cluster") -> str:
-    """Every Application with what it runs and the states that it went through, newest first."""
-    return render_template_string(_PAGE, apps=[_told(cluster, name) for name in cluster.applications])
+    """Every Application with what it runs and the states that it went through, newest first; every Kustomization."""
+    apps = [_told(cluster, name) for name in cluster.applications]
+    kustomizations = [_followed(cluster, name) for name in cluster.kustomizations]
+    return render_template_string(_PAGE, apps=apps, kustomizations=kustomizations)
+
+
+def _followed(cluster: "Cluster", name: str) -> dict[str, object]:
+    follower = cluster.kustomizations[name]
+    status = follower.document()["status"]
+    return {
+        "name": name,
+        "conditions": [
+            tuple(item[key] for key in ("type", "status", "reason", "message"))
+            for item in status.get("conditions", [])
+        ],
+        "applied": status.get("lastAppliedRevision", ""),
+        "attempted": status.get("lastAttemptedRevision", ""),
+        "waiting": follower.workload.waiting(),
+        "url": cluster.service_url(name),
+    }
 
 
 def _told(cluster: "Cluster", name: str) -> dict[str, object]:
@@ -49,5 +73,5 @@ def _told(cluster: "Cluster", name: str) -> dict[str, object]:
         "messages": messages,
         "images": status.get("summary", {}).get("images", []),
         "url": cluster.service_url(name),
-        "states": list(reversed(application.states)),
+        "states": application.states[::-1],
     }

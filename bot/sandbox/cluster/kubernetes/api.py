@@ -92,9 +92,9 @@ def _serve(
 
     def change(namespace: str, name: str) -> Answer:
         _check(allowed, "patch", resource, namespace, name)
-        _found(objects, resource, namespace, name)
+        wanted = _patch(resource, _found(objects, resource, namespace, name))
         try:
-            objects.patch_object(resource, namespace, name, _patch())
+            objects.patch_object(resource, namespace, name, wanted)
         except CannotPatch as problem:
             raise Denied(422, "Invalid", str(problem), name=name, kind=resource.plural) from None
         return jsonify(_found(objects, resource, namespace, name))
@@ -134,9 +134,8 @@ def _found(objects: Objects, resource: Resource, namespace: str, name: str) -> D
     for item in objects.objects(resource, namespace):
         if item["metadata"]["name"] == name:
             return item
-    kind = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
     details = {"name": name, "group": resource.group, "kind": resource.plural}
-    raise Denied(404, "NotFound", f'{kind} "{name}" not found', **details)
+    raise Denied(404, "NotFound", f'{_kind(resource)} "{name}" not found', **details)
 
 
 def _listed(resource: Resource, items: list[Document]) -> Document:
@@ -172,14 +171,27 @@ def _bare(item: Document) -> Document:
     return {key: value for key, value in item.items() if key not in ("apiVersion", "kind")}
 
 
-def _patch() -> Document:
+def _patch(resource: Resource, current: Document) -> Document:
+    """The merge patch, without the version that it may carry as a precondition: another one is a conflict."""
     if request.mimetype != "application/merge-patch+json":
         kinds = "the body of the request was in an unknown format - accepted media types include: "
         raise Denied(415, "UnsupportedMediaType", f"{kinds}application/merge-patch+json")
     body: Any = request.get_json(silent=True, force=True)
     if not isinstance(body, dict):
         raise Denied(400, "BadRequest", "error decoding patch: it is not a JSON object")
+    metadata = body.get("metadata")
+    version = metadata.pop("resourceVersion", None) if isinstance(metadata, dict) else None
+    if version not in (None, current["metadata"]["resourceVersion"]):
+        name = current["metadata"]["name"]
+        said = "the object has been modified; please apply your changes to the latest version and try again"
+        details = {"name": name, "group": resource.group, "kind": resource.plural}
+        whole = f'Operation cannot be fulfilled on {_kind(resource)} "{name}": {said}'
+        raise Denied(409, "Conflict", whole, **details)
     return body
+
+
+def _kind(resource: Resource) -> str:
+    return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
 
 
 def _check(
