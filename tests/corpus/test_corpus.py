@@ -14,15 +14,20 @@ from tests.corpus.adapter import edit
 PACKED = Path(__file__).with_name("cases.tar.xz")
 
 
-@functools.cache
-def packed() -> tuple[list[dict[str, Any]], dict[str, bytes]]:
-    """The cases, and the files that they are about."""
-    with lzma.open(PACKED) as file, tarfile.open(fileobj=file) as archive:
-        files = {
+def unpacked(path: Path) -> dict[str, bytes]:
+    """The files of a packed folder, by name."""
+    with lzma.open(path) as file, tarfile.open(fileobj=file) as archive:
+        return {
             member.name: content.read()
             for member in archive
             if member.isfile() and (content := archive.extractfile(member)) is not None
         }
+
+
+@functools.cache
+def packed() -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+    """The cases, and the files that they are about."""
+    files = unpacked(PACKED)
     lines = files.pop("cases.jsonl").decode().splitlines()
     return [json.loads(line) for line in lines], files
 

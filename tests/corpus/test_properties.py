@@ -1,6 +1,7 @@
 """Whatever the document, the pin and the value: only the pin changes, back is back, and twice is once."""
 
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from bot.adapters.manifests import pins, quoting
 from bot.core.model import Alias, ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, PinValue, Target
 from bot.ports import Refused
 from tests.corpus.fuzz import one
-from tests.corpus.test_corpus import packed
+from tests.corpus.test_corpus import packed, unpacked
 
 IMAGE = "ghcr.io/acme/m"
 TAGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True) | st.sampled_from(
@@ -99,6 +100,13 @@ def test_broken_files_are_edited_or_refused_and_never_crash() -> None:
                 [b"\x00", b"\xff", b"&a", b"*a", b"\n", b"{{", b"|", b'"', b"\r", b"- "]
             )
         one(bytes(data))
+
+
+def test_inputs_that_fuzzing_found_are_edited_or_refused_and_never_crash() -> None:
+    found = unpacked(Path(__file__).with_name("found.tar.xz"))
+    assert len(found) > 50
+    for data in found.values():
+        one(data)
 
 
 def test_a_refusal_leaves_every_file_as_it_is() -> None:
