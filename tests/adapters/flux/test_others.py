@@ -230,6 +230,34 @@ def test_a_new_ready_of_the_object_begins_the_settle_time_again() -> None:
     world = Instead("InferenceService")
     world.object["status"]["conditions"][0] |= {"lastTransitionTime": "2026-11-23T06:51:08Z"}
     assert world.look().outcome is PENDING
+    # Times are cut to whole seconds: it may have been nearly the ninth.
+    world.moment.now = datetime.fromisoformat("2026-11-23T06:51:18.5Z")
+    assert world.look().outcome is PENDING
+    assert world.look(later=timedelta(seconds=1)).outcome is SUCCEEDED
+
+
+def test_one_that_keeps_the_old_image_beside_one_that_carries_the_claimed_one_is_meant_to() -> None:
+    world = Instead("InferenceService")
+    other = copy.deepcopy(world.object)
+    other["metadata"]["name"], other["spec"] = "challenger", _changed(other["spec"], NEW, OLD)
+    world.moment.documents.append(other)
+    entries = world.app["status"]["inventory"]["entries"]
+    entries.insert(0, {"id": "fx-02_challenger_serving.kserve.io_InferenceService"})
+    verdict = world.look()
+    assert verdict.outcome is SUCCEEDED
+    assert "challenger" not in verdict.because
+
+
+def test_the_evidence_of_many_objects_is_bounded() -> None:
+    world = Instead("Job")
+    for number in range(9):
+        other = copy.deepcopy(world.object)
+        other["metadata"]["name"] = f"job-{number}"
+        world.moment.documents.append(other)
+        world.app["status"]["inventory"]["entries"].append({"id": f"fx-02_job-{number}_batch_Job"})
+    verdict = world.look()
+    assert verdict.outcome is SUCCEEDED
+    assert len(verdict.evidence) == 6
 
 
 def test_the_release_of_helm_waits_for_what_it_installs() -> None:
@@ -243,8 +271,10 @@ def test_the_release_of_helm_waits_for_what_it_installs() -> None:
         world.moment.of("HelmRelease")["spec"] = spec | setting
         assert world.look(helm_release="shop").outcome is INCONCLUSIVE
     world.moment.of("HelmRelease")["spec"] = spec
-    world.condition("Reconciling", "True", "HelmRelease")
-    assert world.look(helm_release="shop").outcome is PENDING
+    for type_, status in (("Ready", "Unknown"), ("Reconciling", "True")):
+        world.condition(type_, status, "HelmRelease")
+        assert world.look(helm_release="shop").outcome is PENDING
+        world.condition("Ready", "True", "HelmRelease")
 
 
 # --- Objections of the object itself ---------------------------------------------------------------
@@ -362,10 +392,18 @@ def test_a_canary_that_still_moves_traffic_is_pending_and_a_return_to_the_promot
     assert WithCanary(NEW, "Failed").look().outcome is SUCCEEDED
 
 
-def test_a_canary_without_a_primary_and_one_that_may_not_be_read_are_never_a_success() -> None:
-    world = WithCanary(NEW, "Initializing")
-    del world.moment.documents[-1]
+def test_the_settle_time_of_a_canary_begins_with_the_end_of_its_promotion() -> None:
+    world = WithCanary(NEW, "Succeeded")
+    world.canary["status"]["lastTransitionTime"] = "2026-11-23T06:51:07Z"
     assert world.look().outcome is PENDING
+    assert world.look(later=timedelta(seconds=3)).outcome is SUCCEEDED
+
+
+def test_a_canary_without_a_primary_and_one_that_may_not_be_read_are_never_a_success() -> None:
+    for phase in ("Initializing", "Succeeded"):
+        world = WithCanary(NEW, phase)
+        del world.moment.documents[-1]
+        assert world.look().outcome is PENDING
     world = WithCanary(NEW, "Succeeded")
     world.target["spec"]["replicas"] = 2
     world.forbidden = ["Canary"]
@@ -381,6 +419,14 @@ def test_a_canary_of_another_workload_changes_nothing() -> None:
     verdict = world.look()
     assert verdict.outcome is SUCCEEDED
     assert "all pods of Deployment shop run" in verdict.because
+
+
+def test_a_canary_in_another_namespace_is_not_even_asked_for() -> None:
+    world = WithCanary(OLD, "Progressing")
+    world.target["spec"]["replicas"] = 2
+    world.app["status"]["inventory"]["entries"][1] = {"id": "elsewhere_shop_flagger.app_Canary"}
+    world.forbidden = ["Canary"]
+    assert world.look().outcome is SUCCEEDED
 
 
 def test_a_rollout_that_borrows_its_template_is_judged_in_place_of_the_lender() -> None:
