@@ -257,6 +257,8 @@ def test_a_rollout_goes_through_the_states_of_the_real_one_in_their_order(world:
     assert missing(states, in_order([reduced(item) for item in recorded("Deployment", *names)])) == []
     # The trap of point 1 in the recordings' README: right after the change the status is the old rollout's.
     assert (False, "NewReplicaSetAvailable", True, False, True) in states
+    assert (False, "NewReplicaSetCreated", True, False, True) in states
+    assert (True, "NewReplicaSetCreated", False, True, True) in states
     assert (True, "ReplicaSetUpdated", True, True, True) in states
     assert states[-1] == (True, "NewReplicaSetAvailable", True, False, True)
     sets = {
