@@ -46,6 +46,65 @@ spec: {ports: [{name: http, port: 80, targetPort: http}]}
 """
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: models}\n"
 DIGEST = "sha256:" + "2" * 64
+SELECTING = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: apart}
+spec:
+  selector: {matchLabels: {app: apart}}
+  template:
+    metadata: {labels: {app: apart}}
+    spec:
+      containers: [{name: server, image: web}]
+      topologySpreadConstraints: [{labelSelector: {matchLabels: {app: apart}}}]
+      affinity:
+        podAntiAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+            - {weight: 1, podAffinityTerm: {topologyKey: a, labelSelector: {matchLabels: {app: apart}}}}
+        podAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            - {topologyKey: a, labelSelector: {matchLabels: {app: other}}}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: apart}
+spec: {selector: {matchLabels: {app: apart}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: apart}
+spec:
+  podSelector: {}
+  ingress: [{from: [{podSelector: {matchLabels: {app: caller}}}]}]
+  egress: [{to: [{namespaceSelector: {matchLabels: {a: b}}}]}]
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: apart}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: apart}}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: astray}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: nobody}}
+"""
+COMPONENT = """\
+kind: Component
+apiVersion: kustomize.config.k8s.io/v1alpha1
+resources: [puller.yaml]
+namePrefix: own-
+patches: [{patch: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {paused: true}}'}]
+"""
+PULLER = """\
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: puller}
+spec:
+  selector: {matchLabels: {app: puller}}
+  template:
+    metadata: {labels: {app: puller}}
+    spec: {containers: [{name: sleep, image: web}]}
+"""
 
 CASES = {
     "plain": "",
@@ -64,6 +123,8 @@ CASES = {
     "labels": "labels: [{pairs: {team: fraud}}]",
     "labels in templates": "labels: [{pairs: {team: fraud}, includeTemplates: true}]",
     "labels in selectors": "labels: [{pairs: {team: fraud}, includeSelectors: true}]",
+    "a component": "components: [../component]\nimages: [{name: web, newTag: v7}]",
+    "components, labels and a prefix": "components: [../component]\nlabels: [{pairs: {a: b}, includeSelectors: true}]\nnamePrefix: c-",
     "annotations": "commonAnnotations: {owner: fraud}",
     "a patch that changes, adds and takes away": """\
 patches:
@@ -122,7 +183,9 @@ REFUSED = {
     "images: [web]": "images",
     "replicas: [{name: web}]": "replicas",
     "- a": "not a mapping",
-    "components: [../base]": "does not know components",
+    "components: [../base]": "not a Component",
+    "components: [../broken]": "does not know helmCharts",
+    "components: [../circle]": "include each other",
     "commonAnnotations: [a]": "commonAnnotations is not a mapping",
     "patches: [{patch: '{kind: Deployment, metadata: {name: web}, spec: {$patch: replace}}'}]": r"\$patch",
     "patches: [{patch: '{kind: Deployment, metadata: {name: other}}'}]": "no Deployment other",
@@ -132,7 +195,12 @@ REFUSED = {
 
 def files(overlay: str) -> dict[str, str]:
     return {
-        "base/kustomization.yaml": "resources: [deployment.yaml, service.yaml]\n",
+        "base/kustomization.yaml": "resources: [deployment.yaml, service.yaml, selecting.yaml]\n",
+        "base/selecting.yaml": SELECTING,
+        "component/kustomization.yaml": COMPONENT,
+        "component/puller.yaml": PULLER,
+        "broken/kustomization.yaml": "kind: Component\nhelmCharts: [{name: a}]\n",
+        "circle/kustomization.yaml": "kind: Component\ncomponents: [../circle]\n",
         "base/deployment.yaml": DEPLOYMENT,
         "base/service.yaml": SERVICE + "---\n" + NAMESPACE,
         "overlay/kustomization.yaml": overlay,

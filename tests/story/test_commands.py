@@ -18,6 +18,7 @@ from tests.sandbox.github_description import Recorder
 from tests.story.light import LightWorld
 
 PATIENCE = 90.0
+MARK = '{"$gitops-bot": "fraud-detector/production:%s"}'
 
 
 class CommandedWorld(LightWorld):
@@ -139,10 +140,17 @@ def test_plan_shows_the_exact_diff_and_touches_nothing(world: CommandedWorld) ->
         line for line in planned["diff"].splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
     ]
     digest = world.image_digest("v1")
+    said, mark = f"app.kubernetes.io/version: %s # {MARK % 'tag'}", MARK % "digest"
     assert changed == [
         "-    newTag: unreleased",
         "+    newTag: v1",
         f"+    digest: {digest}",
+        f"-    {said % 'unreleased'}",
+        f"+    {said % 'v1'}",
+        f"-        {said % 'unreleased'}",
+        f"+        {said % 'v1'}",
+        f'-        gitops-bot/image-digest: "" # {mark}',
+        f'+        gitops-bot/image-digest: "{digest}" # {mark}',
     ]
     assert (world.forge.head(MANIFESTS), world.pull_requests()) == before
 

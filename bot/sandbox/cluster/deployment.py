@@ -1,5 +1,6 @@
 """A rendered Deployment as the sandbox runs it: what it cannot run, or a real API server would reject, is refused."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,8 @@ from bot.sandbox.cluster.container import Template
 from bot.sandbox.cluster.kubernetes.defaults import template_hash, with_defaults
 from bot.sandbox.cluster.manifest import CannotRender, Document
 from bot.sandbox.cluster.workload import Spec
+
+_OWN_FIELD = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]\Z")
 
 
 class Rejected(Exception):
@@ -24,7 +27,7 @@ def deployment_of(documents: Sequence[Document]) -> Document | None:
 def spec_of(document: Document, namespace: str, *, min_ready: float, deadline: float) -> Spec:
     """Its first container. `namespace` is where it runs if it does not say itself. Both times cap what the Deployment asks for, as nobody wants to wait here.
 
-    Raises CannotRender for environment variables that come from elsewhere.
+    Raises CannotRender for environment variables that come from elsewhere than the pod's own labels and annotations.
     """
     spec = _map(document.get("spec"))
     pods = _map(_map(spec.get("template")).get("spec"))
@@ -37,7 +40,7 @@ def spec_of(document: Document, namespace: str, *, min_ready: float, deadline: f
         image=str(container.get("image", "")),
         command=_words(command) if command else None,
         arguments=_words(container.get("args")),
-        environment=_environment(container),
+        environment=_environment(container, _map(_map(spec.get("template")).get("metadata"))),
         ready_path=_ready_path(container),
         grace=_number(pods.get("terminationGracePeriodSeconds"), 30),
         container=str(container.get("name", "")),
@@ -90,14 +93,27 @@ def admit(document: Document) -> None:
                 )
 
 
-def _environment(container: Document) -> dict[str, str]:
-    entries = [_map(entry) for entry in _list(container.get("env"))]
-    foreign = [str(entry.get("name")) for entry in entries if "valueFrom" in entry]
-    if foreign or container.get("envFrom"):
+def _environment(container: Document, metadata: Document) -> dict[str, str]:
+    found: dict[str, str] = {}
+    foreign = ["envFrom"] if container.get("envFrom") else []
+    for entry in [_map(entry) for entry in _list(container.get("env"))]:
+        name, value = str(entry.get("name")), entry.get("value", "")
+        if "valueFrom" in entry:
+            value = _own_field(_map(entry["valueFrom"]), metadata)
+        if value is None:
+            foreign.append(name)
+        found[name] = str(value)
+    if foreign:
         raise CannotRender(
-            f"the sandbox cannot fill environment variables from elsewhere: {', '.join(foreign) or 'envFrom'}"
+            f"the sandbox cannot fill environment variables from elsewhere: {', '.join(foreign)}"
         )
-    return {str(entry["name"]): str(entry.get("value", "")) for entry in entries if "name" in entry}
+    return found
+
+
+def _own_field(source: Document, metadata: Document) -> str | None:
+    """A label or annotation of the pod; empty where it has none of this name. None for everything else."""
+    match = _OWN_FIELD.match(str(_map(source.get("fieldRef")).get("fieldPath", "")))
+    return str(_map(metadata.get(match[1])).get(match[2], "")) if match else None
 
 
 def _ready_path(container: Document) -> str | None:

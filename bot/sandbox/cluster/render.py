@@ -16,25 +16,41 @@ Read = Callable[[str], bytes | None]
 _NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _KNOWN = {
     "apiVersion", "kind", "metadata", "resources", "images", "namespace", "labels", "replicas", "patches",
-    "namePrefix", "commonAnnotations",
+    "namePrefix", "commonAnnotations", "components",
 }  # fmt: skip
 _DEEPEST = 20
 
 
 def render(read: Read, folder: str, depth: int = 0) -> list[Document]:
     """Every object of the kustomization in this folder, with all of its changes. Raises CannotRender."""
+    kustomization = _known(read, folder, "Kustomization", depth)
+    documents: list[Document] = []
+    _apply(read, folder, kustomization, documents, depth)
+    return documents
+
+
+def _apply(read: Read, folder: str, kustomization: Document, documents: list[Document], depth: int) -> None:
+    """Add what a kustomization brings and change all that is there: a component works on what others brought, too."""
+    for resource in listed(kustomization, "resources"):
+        documents += _resource(read, _inside(folder, str(resource)), depth)
+    for component in listed(kustomization, "components"):
+        within = _inside(folder, str(component))
+        _apply(read, within, _known(read, within, "Component", depth + 1), documents, depth + 1)
+    _patches(read, folder, kustomization, documents)
+    transform(kustomization, documents)
+
+
+def _known(read: Read, folder: str, kind: str, depth: int) -> Document:
+    """The kustomization of this folder, if all of it is known here."""
     if depth > _DEEPEST:
         raise CannotRender(f"{folder}: kustomizations include each other")
     kustomization = _kustomization(read, folder)
     unknown = sorted(set(kustomization) - _KNOWN)
     if unknown:
         raise CannotRender(f"{folder}: the sandbox does not know {', '.join(unknown)}")
-    documents = []
-    for resource in listed(kustomization, "resources"):
-        documents += _resource(read, _inside(folder, str(resource)), depth)
-    _patches(read, folder, kustomization, documents)
-    transform(kustomization, documents)
-    return documents
+    if kustomization.get("kind", "Kustomization") != kind:
+        raise CannotRender(f"{folder}: this is not a {kind}")
+    return kustomization
 
 
 def _kustomization(read: Read, folder: str) -> Document:

@@ -1,6 +1,6 @@
 """What a kustomization changes in the objects that it takes in, in kustomize's order (checked against kustomize 5.5)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot.sandbox.cluster.manifest import (
@@ -49,6 +49,16 @@ def _prefix(kustomization: Document, documents: list[Document]) -> None:
     for document in documents if prefix else ():
         if document["kind"] not in ("Namespace", "CustomResourceDefinition"):
             document["metadata"]["name"] = f"{prefix}{document['metadata']['name']}"
+    for document in documents if prefix else ():
+        if document["kind"] == "HorizontalPodAutoscaler":
+            _scale(inner(document, "spec", "scaleTargetRef"), str(prefix), documents)
+
+
+def _scale(target: Document, prefix: str, documents: list[Document]) -> None:
+    """An autoscaler goes on to mean the workload that it meant, if that is here and has got the prefix, too."""
+    named = (target.get("kind"), f"{prefix}{target.get('name')}")
+    if any((document["kind"], document["metadata"]["name"]) == named for document in documents):
+        target["name"] = named[1]
 
 
 def _labels(kustomization: Document, documents: list[Document]) -> None:
@@ -68,6 +78,48 @@ def _select(document: Document, pairs: Mapping[str, Any]) -> None:
         inner(document, "spec", "selector").update(pairs)
     elif document["kind"] in WORKLOADS - {"Job"}:
         inner(document, "spec", "selector", "matchLabels").update(pairs)
+    # What kustomize changes only where it is there.
+    for path in _SELECTORS.get(document["kind"], ()):
+        for found in _at(document, path):
+            if isinstance(found, dict):
+                found.update(pairs)
+
+
+_TERM = "podAffinityTerm.labelSelector.matchLabels"
+_PODS = "spec.template.spec"
+_OF_PODS = (
+    *(
+        f"{_PODS}.affinity.{how}.{when}"
+        for how in ("podAffinity", "podAntiAffinity")
+        for when in (
+            f"preferredDuringSchedulingIgnoredDuringExecution.{_TERM}",
+            "requiredDuringSchedulingIgnoredDuringExecution.labelSelector.matchLabels",
+        )
+    ),
+    f"{_PODS}.topologySpreadConstraints.labelSelector.matchLabels",
+)
+_SELECTORS = {
+    "Deployment": _OF_PODS,
+    "StatefulSet": _OF_PODS,
+    "PodDisruptionBudget": ("spec.selector.matchLabels",),
+    "NetworkPolicy": (
+        "spec.podSelector.matchLabels",
+        "spec.ingress.from.podSelector.matchLabels",
+        "spec.egress.to.podSelector.matchLabels",
+    ),
+}
+
+
+def _at(document: Any, path: str) -> Iterator[Any]:
+    """Everything at this path; lists are gone through."""
+    if isinstance(document, list):
+        for item in document:
+            yield from _at(item, path)
+    elif not path:
+        yield document
+    elif isinstance(document, dict):
+        key, _, rest = path.partition(".")
+        yield from _at(document.get(key), rest)
 
 
 def _annotations(kustomization: Document, documents: list[Document]) -> None:
