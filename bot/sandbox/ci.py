@@ -163,7 +163,8 @@ class CI:
             raise StepFailed(f"fetching and validating the model {'was stopped' if self._stopped else how}")
 
     def _layers(self, folder: Path) -> tuple[Layer, ...]:
-        server = {"/app/serve.py": self._template / "model-image" / "serve.py"}
+        source = self._template / "model-image"
+        server = {f"/app/{name}": source / name for name in ("answer.py", "scoring.py", "serve.py")}
         return (
             write_layer(server, folder / "server.tar.gz"),
             write_layer({"/app/model": folder / "model"}, folder / "model.tar.gz"),

@@ -1,13 +1,15 @@
-"""Fetches one model version from MLflow and checks that it can be served: `python fetch.py FOLDER`, used by CI.
+"""Fetches one model version from MLflow for its image, used by CI: `python fetch.py [--only-download] FOLDER`.
 
 Reads MLFLOW_TRACKING_URI, MODEL_NAME and MODEL_VERSION from the environment. Leaves FOLDER/model and FOLDER/release.json
 (model, version, run_id, created, source, revision) for the image. Ends with 1 and the reason as the last line when the
-version does not exist, is not READY, cannot be loaded, or cannot answer its own input example.
+version does not exist, is not READY, has no list of its dependencies, cannot be loaded, or cannot answer its own input
+example.
 
-What it answered to its input example becomes the version's tag `gitops-bot.answer`, if MLflow lets us write: the bot
-compares with it what the version answers where it is served.
+What it answered becomes the version's tag `gitops-bot.answer` (see answer.py). With `--only-download` the model's code
+does not run in here, beside MLflow's credentials: run `answer.py ask` in the image, and then `answer.py keep`.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -16,17 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
-ANSWER_TAG = "gitops-bot.answer"
-ANSWER_LIMIT = 4000  # MLflow cuts or refuses the values of tags above 5,000 characters
-
-
-class Unfit(Exception):
-    """The version cannot become an image; the message says why."""
+from answer import Unfit, ask, keep, say
 
 
 def fetch(name: str, version: str, folder: Path) -> dict[str, Any]:
-    """Download the version to FOLDER/model and return what the image says about it."""
+    """Download the version to FOLDER/model and return what the image says about it. Raises Unfit."""
     from mlflow import MlflowClient
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -41,23 +37,19 @@ def fetch(name: str, version: str, folder: Path) -> dict[str, Any]:
     except MlflowException as error:
         raise Unfit(f"MLflow does not give version {version} of {name}: {error.message}") from error
     tags = _run_tags(client, found.run_id)
+    created = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
     return {
         "model": name,
         "version": version,
         "run_id": found.run_id,
-        "created": datetime.fromtimestamp(found.creation_timestamp / 1000, UTC).strftime(
-            "%Y-%m-%dT%H:%M:%SZ"
-        ),
+        "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "source": tags.get("mlflow.source.git.repoURL"),
         "revision": tags.get("mlflow.source.git.commit"),
     }
 
 
-def check(model: Path) -> str | None:
-    """What the model in the folder answers to its own input example, as JSON; None when it has no example.
-
-    Raises Unfit unless it loads and answers as it will be served.
-    """
+def inspect(model: Path) -> None:
+    """Look at the folder without running anything of it. Raises Unfit for what cannot be an image."""
     try:
         description = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
         flavors = sorted(description["flavors"])
@@ -65,45 +57,16 @@ def check(model: Path) -> str | None:
         raise Unfit(f"the MLmodel file is missing or broken ({type(error).__name__})") from error
     if "python_function" not in flavors:
         raise Unfit(f"the model has no python_function flavor, only {', '.join(flavors) or 'none'}")
+    if not (model / "requirements.txt").is_file():
+        raise Unfit("the model has no requirements.txt: nobody knows what it needs to be loaded")
     say(f"The MLmodel file is sane; flavors: {', '.join(flavors)}")
-    from serve import ServedModel
-
-    served = ServedModel(model)
-    try:
-        served.load()
-    except Exception as error:
-        raise Unfit(
-            f"the model does not load and answer its input example: {type(error).__name__}: {error}"
-        ) from error
-    say("The model loads and answers its input example")
-    return served.example_answer
 
 
-def keep_answer(name: str, version: str, answer: str | None) -> None:
-    """Tag the version with its answer. That it cannot be kept is said and stops no build."""
-    if answer is None:
-        say("The model has no input example: nothing to compare its answers with later")
-        return
-    text = json.dumps(json.loads(answer), separators=(",", ":"))
-    if len(text) > ANSWER_LIMIT:
-        say(
-            f"The answer has {len(text)} characters, more than the {ANSWER_LIMIT} that a tag takes: it is not kept"
-        )
-        return
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-
-    try:
-        MlflowClient().set_model_version_tag(name, version, ANSWER_TAG, text)
-    except MlflowException as error:
-        say(f"The answer cannot be kept in the tag {ANSWER_TAG}: {error.message}")
-    else:
-        say(f"What it answered is kept in the tag {ANSWER_TAG}")
-
-
-def say(line: str) -> None:
-    """Print one line now, whatever is in it."""
-    print(line.replace("\r", " ").replace("\n", " "), flush=True)
+def make_readable(folder: Path) -> None:
+    """The image's user is not the one that downloads, and COPY keeps who may read what."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _run_tags(client: Any, run_id: str | None) -> dict[str, str]:
@@ -118,16 +81,24 @@ def _run_tags(client: Any, run_id: str | None) -> dict[str, str]:
 
 def main() -> int:
     """Fetch, check, describe."""
-    folder = Path(sys.argv[1])
-    (folder / "model").mkdir(parents=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only-download", action="store_true", help="do not run the model's code")
+    chosen = parser.parse_args()
+    model = chosen.folder / "model"
+    model.mkdir(parents=True)
     try:
-        release = fetch(os.environ["MODEL_NAME"], os.environ["MODEL_VERSION"], folder)
-        answer = check(folder / "model")
+        release = fetch(os.environ["MODEL_NAME"], os.environ["MODEL_VERSION"], chosen.folder)
+        inspect(model)
+        make_readable(model)
+        if not chosen.only_download:
+            answer = ask(model)
+            say("The model loads and answers its input example")
+            keep(release["model"], release["version"], answer)
     except Unfit as error:
         say(f"Error: {error}")
         return 1
-    keep_answer(release["model"], release["version"], answer)
-    (folder / "release.json").write_text(json.dumps(release, indent=2), encoding="utf-8")
+    (chosen.folder / "release.json").write_text(json.dumps(release, indent=2), encoding="utf-8")
     return 0
 
 

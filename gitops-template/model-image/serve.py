@@ -3,20 +3,23 @@
     GET  /health       200 as soon as the process listens: it is alive. Startup and liveness probes ask this.
     GET  /ready        200 only when the model is loaded AND has answered its own input example; 503 with the reason
                        before that and while the process is ending. The readiness probe asks this.
-    POST /invocations  MLflow's scoring protocol: dataframe_split, dataframe_records, inputs or instances in JSON, or
-                       CSV; answers {"predictions": ...}. Bad input is answered with 4xx and a sentence.
-    GET  /version      which model version this is: MLflow's own server cannot tell.
+    POST /invocations  MLflow's scoring protocol, by MLflow's own code: dataframe_split, dataframe_records, inputs or
+                       instances in JSON, with params, or CSV; answers {"predictions": ...}.
+    GET  /version      which model version, and which build of it, this is: MLflow's own server cannot tell.
     GET  /metrics      Prometheus text.
+
+What is not answered gets {"error": "a sentence"}: 4xx when the request is at fault, 500 when the model itself failed
+(it could not reach what it needs), 503 when the server is not ready or has too much to do. Stack traces stay in here.
 
 A model that cannot be loaded, or cannot answer its own input example, ends the process with exit code 1 and the reason
 as the last log line: then Kubernetes shows a crash that stops the rollout, instead of a pod that is never ready.
 
 SIGTERM: /ready is 503 at once and connections are no longer kept open, but requests are still accepted for
-DRAIN_SECONDS, as Kubernetes keeps sending them until the endpoints have been updated; what runs then is finished, and
-the process exits with 0 within 30 seconds.
+DRAIN_SECONDS, as Kubernetes keeps sending them until the endpoints have been updated; what runs then has
+FINISH_SECONDS to finish, and the process exits with 0 within 30 seconds, or with 1 when a prediction never ends.
 
-Settings, from the environment: HOST, PORT, MODEL_PATH, MODEL_NAME, MODEL_VERSION, MLFLOW_RUN_ID, IMAGE_DIGEST,
-DRAIN_SECONDS, MAX_BODY_BYTES.
+Nothing is written but to the temporary folder. Settings, from the environment: the fields
+of `Settings`.
 """
 
 import asyncio
@@ -28,6 +31,11 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -35,98 +43,96 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from scoring import NotAnswered, ServedModel
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-FINISH_SECONDS = 20
-LAST_RESORT_SECONDS = 3
-FORMATS = ("dataframe_split", "dataframe_records", "inputs", "instances")
-SENTENCE_LIMIT = 500
+LAST_RESORT_SECONDS = 3.0
+CLIENT_IS_GONE = 499  # nobody reads it: the code exists for the metrics only
 
 log = logging.getLogger("serve")
 
-REQUESTS = Counter("model_requests_total", "Answers of /invocations", ["status"])
+REQUESTS = Counter("model_requests_total", "Answers of /invocations", ["code"])
 SECONDS = Histogram("model_request_seconds", "Seconds that an answer of /invocations took")
-IN_FLIGHT = Gauge("model_requests_in_flight", "Requests to /invocations that are being answered")
+PREDICTIONS = Counter("model_predictions_total", "Rows that the model has predicted for callers")
+IN_FLIGHT = Gauge("model_requests_in_flight", "Requests to /invocations that are being read or answered")
 READY = Gauge("model_ready", "1 when /ready answers 200")
-INFO = Gauge("model_info", "Which model version this is", ["model", "version", "run_id", "image_digest"])
+INFO = Gauge("model_info", "Which model version this is", ["model", "version", "run_id"])
 
 
-class BadInput(Exception):
-    """The request cannot be answered; the message says why, in a sentence for the caller."""
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to serve. Each field is set by the environment variable of its name in capitals.
 
-    def __init__(self, sentence: str, status: int = 400) -> None:
-        super().__init__(sentence)
-        self.status = status
+    `model_path` is the folder of the model. A request may have `max_body_bytes`, and `body_seconds` to arrive; more than
+    `max_requests` at a time are sent away. `prediction_threads` predict at a time: 1 for models that are not
+    thread-safe. `drain_seconds` and `finish_seconds` together must stay under the grace period of the pod by 4 s.
+    """
 
+    host: str = "0.0.0.0"
+    port: int = 8000
+    model_path: str = "model"
+    model_name: str = ""
+    model_version: str = ""
+    mlflow_run_id: str = ""
+    image_digest: str = ""
+    source_commit: str = ""
+    max_body_bytes: int = 16 << 20
+    max_requests: int = 32
+    prediction_threads: int = 4
+    body_seconds: float = 20.0
+    drain_seconds: float = 5.0
+    finish_seconds: float = 20.0
 
-class ServedModel:
-    """The model and how far it is. `proven`: it has answered its own input example. `ending`: SIGTERM has come."""
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Raises ValueError with a sentence for a number that is none."""
+        found: dict[str, Any] = {}
+        for name, field in cls.__dataclass_fields__.items():
+            text = environment.get(name.upper(), "")
+            if text:
+                try:
+                    found[name] = field.type(text)  # type: ignore[operator]  # str, int and float
+                except ValueError:
+                    raise ValueError(f"{name.upper()} must be a number, not {text!r}") from None
+        return cls(**found)
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.proven = self.ending = False
-        self.example_answer: str | None = None
-        self._model: Any = None
-
-    @property
-    def not_ready(self) -> str:
-        """Why no requests should be sent here, or the empty text when they should."""
-        if self.ending:
-            return "the server is ending"
-        return "" if self.proven else "the model is still being loaded"
-
-    def load(self) -> None:
-        """Load the model and have it answer its own input example; raises when either fails."""
-        os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"
-        from mlflow.pyfunc import load_model
-
-        model = load_model(str(self.path))
-        self._model = model
-        example = model.metadata.get_serving_input(str(self.path))
-        if example is None:
-            log.warning("the model has no input example: it counts as ready because it could be loaded")
-        else:
-            self.example_answer = self.answer(example.encode(), "application/json")
-            log.info("the model has answered its own input example")
-        self.proven = True
-
-    def answer(self, body: bytes, content_type: str) -> str:
-        """The JSON text that MLflow's scoring code answers; BadInput when it refuses the input."""
-        from mlflow.exceptions import MlflowException
-        from mlflow.pyfunc.scoring_server import invocations
-
-        data = _checked(body) if content_type.partition(";")[0].strip() == "application/json" else body
-        try:
-            result = invocations(data, content_type, self._model, self._model.metadata.get_input_schema())
-        except MlflowException as error:
-            log.info("input refused: %s (%s)", _sentence(error), type(error.__context__ or error).__name__)
-            raise BadInput(_sentence(error), min(max(error.get_http_status_code(), 400), 499)) from error
-        except Exception as error:
-            # MLflow wraps what the model raises, so this comes from reading the input.
-            raise BadInput(f"The input cannot be read ({type(error).__name__}).") from error
-        if result.status != 200:
-            raise BadInput(str(result.response).partition(" IMPORTANT:")[0], result.status)
-        return str(result.response)
+    def identity(self) -> dict[str, str | None]:
+        """What /version answers; None for what is not known."""
+        said = {
+            "model": self.model_name,
+            "version": self.model_version,
+            "run_id": self.mlflow_run_id,
+            "image_digest": self.image_digest,
+            "commit": self.source_commit,
+            "mlflow": _installed("mlflow") or _installed("mlflow-skinny"),
+        }
+        return {name: value or None for name, value in said.items()}
 
 
 class Server(uvicorn.Server):
     """uvicorn, but it goes on accepting for a while after SIGTERM, and then exits with 0."""
 
-    def __init__(self, config: uvicorn.Config, model: ServedModel, drain: float) -> None:
+    def __init__(self, config: uvicorn.Config, model: ServedModel, settings: Settings) -> None:
         super().__init__(config)
         self.failure = ""
-        self._served, self._drain, self._ending = model, drain, False
+        self._served, self._ending = model, False
+        self._drain, self._finish = settings.drain_seconds, settings.finish_seconds
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end; asked again, or from a terminal, end without waiting for the load balancer."""
+        """Begin to end. Asked again, from a terminal, or before anything was sent here: end without waiting."""
         self._served.ending = True
-        if self._ending or sig == signal.SIGINT:
-            self.should_exit = True
-            return
-        self._ending = True
-        _later(self._drain, self._stop_accepting)
-        _later(self._drain + FINISH_SECONDS + LAST_RESORT_SECONDS, _give_up)
+        if not self._ending:
+            self._ending = True
+            patience = self._drain if self._served.proven and sig != signal.SIGINT else 0.0
+            _later(patience + self._finish + LAST_RESORT_SECONDS, _give_up)
+            if patience:
+                _later(patience, self._stop_accepting)
+                return
+        self.should_exit = True
 
     def _stop_accepting(self) -> None:
+        log.info("no more requests are accepted")
         self.should_exit = True
 
     def load(self) -> None:
@@ -135,20 +141,73 @@ class Server(uvicorn.Server):
             self._served.load()
         except BaseException as error:  # noqa: BLE001 - whatever a model does while it is loaded ends here
             traceback.print_exc()
-            self.failure = _cause(error)
+            self.failure = f"{type(error).__name__}: {error}"[:2000]
             self.should_exit = True
         else:
             log.info("ready")
 
 
-def make_app(model: ServedModel, identity: dict[str, str | None], body_limit: int) -> FastAPI:
-    """The application; `identity` is what /version answers."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    READY.set_function(lambda: float(not model.not_ready))
+class Invocations:
+    """Answers /invocations: so many requests at a time, and the model never on the thread that reads from sockets."""
 
-    def reply(status: int, document: object) -> Response:
+    def __init__(self, model: ServedModel, settings: Settings) -> None:
+        self._model, self._settings = model, settings
+        self._running = 0
+        self._threads = ThreadPoolExecutor(settings.prediction_threads, thread_name_prefix="predict")
+        IN_FLIGHT.set_function(lambda: self._running)
+
+    async def __call__(self, request: Request) -> tuple[int, object]:
+        """The status, and JSON as text or as a document with the `error`."""
+        if not self._model.proven:
+            return 503, {"error": self._model.not_ready}
+        if self._running >= self._settings.max_requests:
+            return 503, {"error": "The server has too much to do; try again in a second."}
+        self._running += 1
+        try:
+            return 200, await self._predicted(request)
+        except NotAnswered as error:
+            level = logging.ERROR if error.status >= 500 else logging.INFO
+            log.log(level, "not answered: %s %s", error.status, error.reason)
+            return error.status, {"error": str(error)}
+        except ClientDisconnect:
+            return CLIENT_IS_GONE, {"error": "The request was not sent to its end."}
+        finally:
+            self._running -= 1
+
+    async def _predicted(self, request: Request) -> str:
+        body = await self._body(request)
+        content_type = request.headers.get("content-type", "")
+        loop = asyncio.get_running_loop()
+        text, rows = await loop.run_in_executor(self._threads, self._model.answer, body, content_type)
+        PREDICTIONS.inc(rows)
+        return text
+
+    async def _body(self, request: Request) -> bytes:
+        limit, seconds = self._settings.max_body_bytes, self._settings.body_seconds
+        too_large = f"The request has more than the {limit} bytes that this server takes."
+        if int(request.headers.get("content-length", "0")) > limit:
+            raise NotAnswered(too_large, 413)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(seconds):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > limit:
+                        raise NotAnswered(too_large, 413)
+        except TimeoutError:
+            raise NotAnswered(f"The request did not arrive within {seconds:g} seconds.", 408) from None
+        return bytes(body)
+
+
+def make_app(model: ServedModel, settings: Settings) -> FastAPI:
+    """The application; it answers in JSON, whatever is asked."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    invoke, identity = Invocations(model, settings), settings.identity()
+
+    def reply(status: int, document: object, **headers: str) -> Response:
         text = document if isinstance(document, str) else json.dumps(document)
-        headers = {"Connection": "close"} if model.ending else None
+        if model.ending:
+            headers["Connection"] = "close"
         return Response(text, status, headers, "application/json")
 
     @app.get("/health")
@@ -171,55 +230,24 @@ def make_app(model: ServedModel, identity: dict[str, str | None], body_limit: in
     @app.post("/invocations")
     async def invocations(request: Request) -> Response:
         started = time.perf_counter()
-        with IN_FLIGHT.track_inprogress():
-            status, document = await _invoke(model, request, body_limit)
+        status, document = await invoke(request)
         REQUESTS.labels(str(status)).inc()
         SECONDS.observe(time.perf_counter() - started)
-        return reply(status, document)
+        return reply(status, document, **({"Retry-After": "1"} if status == 503 else {}))
+
+    @app.exception_handler(HTTPException)
+    async def no_such_thing(request: Request, error: HTTPException) -> Response:
+        known = "/health, /ready, /version and /metrics to GET, and /invocations to POST"
+        return reply(error.status_code, {"error": f"There is nothing here for that: there is {known}."})
 
     return app
 
 
-async def _invoke(model: ServedModel, request: Request, body_limit: int) -> tuple[int, object]:
-    if not model.proven:
-        return 503, {"error": model.not_ready}
+def _installed(distribution: str) -> str:
     try:
-        body = await _body(request, body_limit)
-        content_type = request.headers.get("content-type", "")
-        return 200, await asyncio.to_thread(model.answer, body, content_type)
-    except BadInput as error:
-        return error.status, {"error": str(error)}
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise BadInput(f"The request has more than the {limit} bytes that this server takes.", 413)
-    return bytes(body)
-
-
-def _checked(body: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadInput("The request is not JSON.") from error
-    if not isinstance(document, dict):
-        raise BadInput(f"The request must be a JSON object with one of {', '.join(FORMATS)}.")
-    return document
-
-
-def _sentence(error: Exception) -> str:
-    """What MLflow says to the caller, without the caller's data that it repeats: those may be personal."""
-    text = str(getattr(error, "message", error)).partition("\nInput:")[0].partition(" IMPORTANT:")[0]
-    if text.startswith(("Failed to predict data", "Failed to enforce schema")):
-        text = text.rpartition("Error: ")[2]
-    return text.strip()[:SENTENCE_LIMIT]
-
-
-def _cause(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:2000]
+        return version_of(distribution)
+    except PackageNotFoundError:
+        return ""
 
 
 def _later(seconds: float, action: Any) -> None:
@@ -233,25 +261,23 @@ def _give_up() -> None:
     os._exit(1)
 
 
-def _identity(settings: dict[str, str]) -> dict[str, str | None]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found: dict[str, str | None] = {
-        key: settings.get(name) or None
-        for key, name in {
-            "model": "MODEL_NAME",
-            "version": "MODEL_VERSION",
-            "run_id": "MLFLOW_RUN_ID",
-            "image_digest": "IMAGE_DIGEST",
-        }.items()
-    }
-    INFO.labels(*(value or "" for value in found.values())).set(1)
-    for distribution in ("mlflow", "mlflow-skinny"):
-        try:
-            return {**found, "mlflow": version(distribution)}
-        except PackageNotFoundError:
-            continue
-    return {**found, "mlflow": None}
+def _listening(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        # Those that are tested, whatever else the model's dependencies bring.
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Longer than a proxy keeps a connection (60 s in nginx), so that no request meets one that is being closed.
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, round(settings.finish_seconds)),
+    )
 
 
 def main() -> int:
@@ -259,19 +285,17 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
-    settings = dict(os.environ)
-    model = ServedModel(Path(settings.get("MODEL_PATH", "model")))
-    app = make_app(model, _identity(settings), int(settings.get("MAX_BODY_BYTES", 16 << 20)))
-    config = uvicorn.Config(
-        app,
-        host=settings.get("HOST", "0.0.0.0"),
-        port=int(settings.get("PORT", "8000")),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=FINISH_SECONDS,
-    )
-    server = Server(config, model, float(settings.get("DRAIN_SECONDS", "5")))
+    try:
+        settings = Settings.read(os.environ)
+    except ValueError as error:
+        log.error("cannot serve: %s", error)  # noqa: TRY400 - the sentence says it all
+        return 1
+    model = ServedModel(Path(settings.model_path))
+    READY.set_function(lambda: float(not model.not_ready))
+    INFO.labels(settings.model_name, settings.model_version, settings.mlflow_run_id).set(1)
+    for code in ("200", "400", "500", "503"):
+        REQUESTS.labels(code)  # so that the first one counts as an increase
+    server = Server(_listening(make_app(model, settings), settings), model, settings)
     threading.Thread(target=server.load, name="load", daemon=True).start()
     server.run()
     if server.failure:
