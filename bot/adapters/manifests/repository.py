@@ -44,7 +44,7 @@ class GitManifests:
         self._identity = Identity(*identity)
         self._writing = Writing(self._mirror, self._identity, clock)
         self._known: dict[Hashable, object] = {}
-        self._newest: dict[Target, Pinned] = {}
+        self._newest: dict[Hashable, Pinned] = {}
 
     @property
     def git_processes(self) -> int:
@@ -71,13 +71,13 @@ class GitManifests:
     def pinned(self, target: Target) -> Pinned:
         """What the pins of a target say on the base branch, and which commit made it so. `Refused` when ambiguous."""
         head = self._mirror.refs().base
-        return self._once((head, target), lambda: self._pinned(head, target))
+        return self._once((head, _read_for(target)), lambda: self._pinned(head, target))
 
     def _pinned(self, head: str, target: Target) -> Pinned:
-        known = self._newest.get(target)
+        known = self._newest.get(_read_for(target))
         pinned = history.still_pinned(self._mirror, head, target, known) if known else None
         pinned = pinned or history.pinned(self._mirror, head, target)
-        self._newest[target] = pinned
+        self._newest[_read_for(target)] = pinned
         return pinned
 
     def branch(self, target: Target, name: str) -> Branch | None:
@@ -87,7 +87,8 @@ class GitManifests:
         if head is None:
             return None
         return self._once(
-            (refs.base, name, head, target), lambda: self._branch(refs.base, name, head, target)
+            (refs.base, name, head, _read_for(target)),
+            lambda: self._branch(refs.base, name, head, target),
         )
 
     def _branch(self, base: str, name: str, head: str, target: Target) -> Branch:
@@ -153,6 +154,11 @@ class GitManifests:
                 self._newest.clear()
             known = self._known[key] = read()
         return known  # type: ignore[return-value]  # stored under this key by the same reader
+
+
+def _read_for(target: Target) -> Hashable:
+    """What of a target its readings depend on. The target itself has no hash where its checks hold mappings."""
+    return target.name, target.image, target.pins
 
 
 def _checked(commit: str) -> str:
