@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.manifests.repository import GitManifests
-from bot.core.model import AlertsCheck, Check, HttpCheck, PinValue
+from bot.core.model import AlertsCheck, Check, HttpCheck
 from tests.adapters.manifests.contract import APP, BRANCH, ENTRY, MESSAGE, PRODUCTION, V7
 from tests.adapters.manifests.remote import opened
 
@@ -27,7 +27,8 @@ def test_a_target_whose_checks_hold_mappings_is_read_and_written(check: Check, t
         manifests.fetch()
         branch = manifests.branch(target, BRANCH)
         assert branch is not None
-        assert branch.value == PinValue(V7.tag, V7.digest)
+        assert branch.value is not None
+        assert (branch.value.tag, branch.value.digest) == (V7.tag, V7.digest)
     finally:
         assert remote.server is not None
         remote.server.stop()
