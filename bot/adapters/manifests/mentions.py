@@ -3,7 +3,7 @@
 import bisect
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot.adapters.manifests import embedded, kustomize, shapes, tree
 from bot.adapters.manifests.compose import Node
@@ -16,8 +16,7 @@ _PATCHES = ("patch", "patchesStrategicMerge", "patchesJson6902")
 _HOST_AND_PORT = re.compile(r"[^/:@]+:[0-9]+\Z")
 
 
-@dataclass(frozen=True, eq=False)
-class _Spot:
+class _Spot(NamedTuple):
     """A node on the way through a document: the steps to it, and the kind of the object that it is in."""
 
     source: Source

@@ -12,6 +12,7 @@ from bot.core.model import PinValue
 
 _TAGS = ("tag", "imageTag")
 _DIGESTS = ("digest", "imageDigest", "sha")
+_VERSIONS = frozenset(_TAGS + _DIGESTS)
 _NAMES = ("repository", "image", "name")
 _REGISTRIES = ("registry", "imageRegistry")
 _SPACE = re.compile(r"\s")
@@ -56,6 +57,8 @@ def uri(source: Source, node: Node, old: str) -> Place | None:
 
 def split(source: Source, mapping: Node, image: str, *, named: bool = False) -> Place | None:
     """A mapping with the image in several keys: registry, repository (or image, or name with `named`), tag, digest."""
+    if _VERSIONS.isdisjoint([key.value for key, _ in mapping.value if key.id == "scalar"]):
+        return None
     tag, digest = _first(mapping, _TAGS), _first(mapping, _DIGESTS)
     nodes = tuple(node for node in (tag, digest) if node is not None)
     if not nodes or any(node.id != "scalar" for node in nodes):
