@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.argocd.images import carries, of_same_repository
 from bot.adapters.argocd.judge import judge
 from bot.adapters.argocd.reading import is_stuck
 from bot.core.verdict import Claim, Outcome, Verdict
@@ -95,29 +94,6 @@ def test_a_digest_decides_whatever_the_tag_says() -> None:
     other = said(pods, claim(image="127.0.0.1:5000/web:v7@sha256:" + "2" * 64))
     assert other.outcome is Outcome.INCONCLUSIVE
     assert "no pod runs" in other.because
-
-
-@pytest.mark.parametrize(
-    ("listed", "wanted", "same"),
-    [
-        ("r.io/a/web:v7", "r.io/a/web:v7", True),
-        ("r.io/a/web:v7", "r.io/a/web:v8", False),
-        ("r.io/a/web:v7@sha256:1", "r.io/a/web:v7", True),
-        ("r.io/a/web:v7", "r.io/a/web:v7@sha256:1", False),
-        ("r.io/a/web@sha256:1", "r.io/a/web:v7@sha256:1", True),
-        ("r.io/a/web", "r.io/a/web", True),
-        ("localhost:5000/web", "localhost:5000/web:v7", False),
-        ("localhost:5000/web:v7", "localhost:5001/web:v7", False),
-        ("r.io/b/web:v7", "r.io/a/web:v7", False),
-    ],
-)
-def test_images_are_the_same_by_digest_or_else_by_tag(listed: str, wanted: str, same: bool) -> None:
-    assert carries(listed, wanted) is same
-
-
-def test_a_port_is_no_tag() -> None:
-    assert of_same_repository("localhost:5000/web", "localhost:5000/web:v7@sha256:1")
-    assert not of_same_repository("localhost:5000/web", "localhost/web")
 
 
 def test_a_return_to_what_runs_anyway_needs_no_sync_of_its_own() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.adapters.argocd.images import carries
+from bot.core.images import carries
 from bot.core.verdict import Claim
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.adapters.flux.fields import child, maps, text
-from bot.adapters.flux.images import of_same_repository
 from bot.adapters.flux.kinds import behind, images_of
 from bot.adapters.flux.reading import source_of
 from bot.adapters.flux.resources import HELM_RELEASE, KUSTOMIZATION, OTHERS, POD, SOURCES, WORKLOADS
 from bot.adapters.flux.wording import excerpt
 from bot.adapters.flux.workload import images
+from bot.core.images import of_same_repository
 from bot.core.model import Flux
 from bot.core.verdict import Claim
 from bot.ports import Objects, Refused

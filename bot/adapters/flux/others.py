@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.adapters.flux.fields import child, conditions, maps, text, time
-from bot.adapters.flux.images import carries, of_same_repository
 from bot.adapters.flux.kinds import Document, better_check, group_of, images_of, is_other, place
 from bot.adapters.flux.objections import against
+from bot.core.images import carries, of_same_repository
 from bot.core.verdict import Claim
 
 # Times in conditions are cut to whole seconds.

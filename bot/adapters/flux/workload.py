@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.adapters.flux.fields import child, conditions, maps, number, text, time
-from bot.adapters.flux.images import carries, of_same_repository
 from bot.adapters.flux.kinds import is_other, place, target
+from bot.core.images import carries, of_same_repository
 from bot.core.verdict import Claim
 
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")

@@ -13,7 +13,7 @@ class Reference:
 
 
 def parse(text: str) -> Reference:
-    """The parts of `repository[:tag][@digest]`; a port in the repository's host is no tag."""
+    """The parts of `repository[:tag][@digest]`; a port in the repository's host is no tag. Never raises."""
     name, _, digest = text.partition("@")
     head, slash, last = name.rpartition("/")
     last, _, tag = last.partition(":")
@@ -25,9 +25,7 @@ def carries(listed: str, wanted: str) -> bool:
     have, want = parse(listed), parse(wanted)
     if have.repository != want.repository:
         return False
-    if want.digest:
-        return have.digest == want.digest
-    return have.tag == want.tag
+    return have.digest == want.digest if want.digest else have.tag == want.tag
 
 
 def of_same_repository(listed: str, wanted: str) -> bool:
