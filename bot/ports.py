@@ -7,6 +7,7 @@ or `Refused` (will not work until a person acts); a library's own exceptions sto
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any, Protocol
 
 from bot.core.model import (
@@ -177,8 +178,8 @@ class Forge(Protocol):
         """Add and remove labels."""
         ...
 
-    def asked_to_release(self, number: int) -> str | None:
-        """Who asked in a comment, `/gitops-bot release`, with the right to write to the repo; None when nobody did."""
+    def asked_to_release(self, number: int, since: datetime) -> str | None:
+        """Who asked in a comment, `/gitops-bot release`, since then and with the right to write to the repo, or None."""
         ...
 
     def reverts_since(self, moment: datetime) -> int:
@@ -442,3 +443,5 @@ class World:
     clock: Callable[[], datetime]
     page: Callable[[str], str | None]  # the bot's own page about a target, for links in pull requests
     reverts_per_hour: int = 5  # over all targets; what is more waits for a person
+    memory: dict[str, tuple[str, datetime]] = field(default_factory=dict)  # facts while the journal is away
+    reverting: Lock = field(default_factory=Lock)  # so that the storm guard counts one after the other

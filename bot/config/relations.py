@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.config.faults import did_you_mean
-from bot.core.model import ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
+from bot.core.model import Alias, ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ def relations(targets: Sequence[Target]) -> Iterator[Between]:
     yield from _same_image_and_model(targets)
     yield from _orders(targets)
     yield from _deadlines(targets)
+    yield from _shared_aliases(targets)
 
 
 def _same_names(targets: Sequence[Target]) -> Iterator[Between]:
@@ -107,6 +108,23 @@ def _in_circle(target: Target, by_name: Mapping[str, Target]) -> bool:
         if current is not None and current.name == target.name:
             return True
     return False
+
+
+def _shared_aliases(targets: Sequence[Target]) -> Iterator[Between]:
+    for index, target in enumerate(targets):
+        for other in targets:
+            if target.move_alias_back and other is not target and _follow_one_alias(target, other):
+                what = f"{other.name} follows the same alias: moving it back would change that target, too"
+                yield Between(
+                    ("targets", index, "move_alias_back"),
+                    what,
+                    "Give each target an alias of its own, or take it out.",
+                )
+                break
+
+
+def _follow_one_alias(one: Target, other: Target) -> bool:
+    return one.model == other.model and isinstance(one.when, Alias) and one.when == other.when
 
 
 def _deadlines(targets: Sequence[Target]) -> Iterator[Between]:

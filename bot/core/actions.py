@@ -109,6 +109,13 @@ class OpenRevert:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """Tell people that the pinned commit is not decided long after its deadline; nothing else changes."""
+
+    pinned: Pinned
+
+
+@dataclass(frozen=True, slots=True)
 class MoveAliasBack:
     """Let the version that is pinned again hold the alias, which still names the one that was taken back."""
 
@@ -139,6 +146,7 @@ Action = (
     | MarkLive
     | MarkFailed
     | OpenRevert
+    | Alarm
     | MoveAliasBack
     | Release
 )

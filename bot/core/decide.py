@@ -90,7 +90,8 @@ def _agreed(look: Snapshot) -> Decision | None:
             why = f"{version} is wanted and pinned already"
             return Decision(Close(proposal, why), f"{why}: closing #{proposal.number}")
     if look.proof.state is ProofState.LIVE:
-        return Decision(Rest(), f"{version} is wanted, pinned and live")
+        theirs = f"; #{look.open[0].number} is a person's: merge or close it" if look.open else ""
+        return Decision(Rest(), f"{version} is wanted, pinned and live{theirs}")
     decision = judged(look, look.verdict) if look.verdict is not None else None
     return decision or Decision(
         Wait(), f"{version} is wanted and pinned, but not live: {look.proof.sentence or 'no verdict yet'}"
@@ -253,9 +254,14 @@ def _proposal(look: Snapshot) -> Decision:
     noted = _baseline(look, proposal)
     if noted is not None:
         return noted
+    open_question = look.baseline is not None and look.baseline.outcome is Outcome.PENDING
+    soon = look.baseline.again if look.baseline is not None and open_question else None
     if look.target.merge is MergePolicy.REVIEW:
-        soon = look.baseline.again if look.baseline is not None else None
         return Decision(Wait(soon), f"#{proposal.number} for {name} waits for a reviewer")
+    if open_question:
+        return Decision(
+            Wait(soon), f"#{proposal.number} for {name} waits for a moment: does what it replaces serve?"
+        )
     return merge(proposal, branch, f"{name} may go in: merging #{proposal.number}")
 
 

@@ -1,5 +1,7 @@
 """Whether a version is held, and other questions that several situations ask of one look."""
 
+from datetime import datetime
+
 from bot.core.markdown import plain
 from bot.core.model import Branch, PinValue, ProposalState, Snapshot
 from bot.core.names import LABEL_RELEASED
@@ -49,3 +51,9 @@ def touched(branch: Branch | None) -> bool:
 def who(login: str | None) -> str:
     """A person's login as far as it is harmless, or that it was some person."""
     return plain(login) if login else "a person"
+
+
+def merged_at(look: Snapshot) -> datetime:
+    """When the pinned commit came to the base branch: a commit that was made long before may be pushed today."""
+    ended = look.brought_by.ended_at if look.brought_by is not None else None
+    return max(look.pinned.changed_at, ended) if ended is not None else look.pinned.changed_at

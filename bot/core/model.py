@@ -531,7 +531,11 @@ class Snapshot:
     branch: Branch | None = None  # of the deploy for `wanted`, open or left over
     revert_branch: Branch | None = None  # of `revert`, while that is open
     baseline: Verdict | None = None  # how `pinned` serves while a proposal that replaces it is open
-    good_since: datetime | None = None  # since when every verdict about `pinned` has been good
+    good_for: timedelta = timedelta(
+        0
+    )  # how long every verdict about `pinned` has been seen good, this look included
+    before_proven: bool = True  # whether what `pinned` replaced was proven live, as far as the bot brought it
+    alarmed: bool = False  # whether people were told that `pinned` is not decided long after its deadline
     terminated_at: datetime | None = None  # when the operation that blocks `pinned` was last ended
     recent_reverts: int = 0  # of the last hour, over all targets, without this one's
     reverts_per_hour: int = 5

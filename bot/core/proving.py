@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from bot.core.actions import (
+    Alarm,
     AskToSync,
     Close,
     Decision,
@@ -13,7 +14,7 @@ from bot.core.actions import (
     Terminate,
     Wait,
 )
-from bot.core.holds import hold, touched, who
+from bot.core.holds import hold, merged_at, touched, who
 from bot.core.markdown import plain, span
 from bot.core.model import (
     ArgoCD,
@@ -34,6 +35,10 @@ SOON = timedelta(seconds=2)
 ROLLOUT = timedelta(seconds=10)
 LATER = timedelta(minutes=1)
 ASK_AGAIN = timedelta(minutes=5)
+# Who waits for a person or a window longer than this many deadlines is told of; a revert is an incident after one.
+PATIENT_DEADLINES = 4
+
+_UNDECIDED = (Outcome.PENDING, Outcome.INCONCLUSIVE, Outcome.SUPERSEDED)
 NOT_SEEN_YET = timedelta(minutes=2)
 BAKE_OFTEN, BAKE_SELDOM = timedelta(seconds=5), timedelta(minutes=1)
 
@@ -42,7 +47,7 @@ def unproven(look: Snapshot) -> Decision | None:
     """What the bot brought must be proven or taken back before anything newer."""
     if look.brought_by is None or look.verdict is None:
         return None
-    if look.verdict.outcome in (Outcome.PENDING, Outcome.INCONCLUSIVE) and _overtaken(look):
+    if look.verdict.outcome in _UNDECIDED and _overtaken(look):
         return None
     if look.verdict.outcome is Outcome.SUCCEEDED and _baking(look) is not None and _newer(look):
         return None
@@ -51,7 +56,7 @@ def unproven(look: Snapshot) -> Decision | None:
 
 def _overtaken(look: Snapshot) -> bool:
     """A newer version is wanted and the deadline has passed without an answer: the old one must not block it for ever."""
-    return _newer(look) and look.now - look.pinned.changed_at > look.target.deadline
+    return _newer(look) and look.now - merged_at(look) > look.target.deadline
 
 
 def _newer(look: Snapshot) -> bool:
@@ -67,6 +72,11 @@ def judged(look: Snapshot, verdict: Verdict) -> Decision | None:
         return _proven(look, verdict, what)
     if verdict.outcome is Outcome.FAILED:
         return _failed(look, verdict, what)
+    if _overdue(look) and not look.alarmed:
+        return Decision(
+            Alarm(pinned),
+            f"{what} is merged, and long after its deadline it is not decided: {verdict.because}",
+        )
     if verdict.blocked:
         return _blocked(look, verdict, what)
     if not verdict.taken_in and look.target.rollout is not None and _may_ask(look):
@@ -77,12 +87,21 @@ def judged(look: Snapshot, verdict: Verdict) -> Decision | None:
         return Decision(Wait(verdict.again or ROLLOUT), f"{what} is rolling out: {verdict.because}")
     if verdict.outcome is Outcome.SUPERSEDED:
         return Decision(
-            Wait(verdict.again or SOON), f"{what} was replaced before it could be judged: {verdict.because}"
+            Wait(verdict.again or LATER), f"{what} was replaced before it could be judged: {verdict.because}"
         )
     return Decision(
         Wait(verdict.again or LATER),
         f"it cannot be said whether {what} serves, so nothing is taken back: {verdict.because}",
     )
+
+
+def _overdue(look: Snapshot) -> bool:
+    """Whether people must hear that what the bot brought is still not decided; after a revert that is an incident."""
+    brought = look.brought_by
+    if brought is None:
+        return False
+    times = 1 if brought.kind is Kind.REVERT else PATIENT_DEADLINES
+    return look.now - merged_at(look) > times * look.target.deadline
 
 
 def _may_ask(look: Snapshot) -> bool:
@@ -94,6 +113,11 @@ def _blocked(look: Snapshot, verdict: Verdict, what: str) -> Decision:
     """Another commit's operation is retried again and again, and this one waits behind it (fixtures/argocd, 04c)."""
     rollout = look.target.rollout
     stuck = f"{what} is merged and cannot be applied: {verdict.because}"
+    revert = look.brought_by is not None and look.brought_by.kind is Kind.REVERT
+    if not revert:
+        return Decision(
+            Wait(verdict.again or ROLLOUT), f"{stuck}; a person ends that operation, or waits for its end"
+        )
     if not isinstance(rollout, ArgoCD) or not rollout.terminate:
         return Decision(
             Wait(verdict.again or ROLLOUT),
@@ -104,23 +128,19 @@ def _blocked(look: Snapshot, verdict: Verdict, what: str) -> Decision:
     return Decision(Terminate(look.pinned.commit), f"{stuck}; ending that operation")
 
 
-def _baking(look: Snapshot) -> Decision | None:
-    """What good must stay good for `bake` before it counts; a verdict that is not good starts it anew."""
-    bake, since = look.target.bake, look.good_since
-    if not bake or (since is not None and look.now - since >= bake):
+def _baking(look: Snapshot) -> timedelta | None:
+    """How soon to look again at what is good and must stay so; None when it has for `bake`, as far as was seen."""
+    left = look.target.bake - look.good_for
+    if left <= timedelta(0):
         return None
-    again = min(max(bake / 20, BAKE_OFTEN), BAKE_SELDOM)
-    if since is None:
-        return Decision(Wait(again), "")
-    left = since + bake - look.now
-    return Decision(Wait(min(again, left)), f"until {since + bake:%Y-%m-%d %H:%M:%S} UTC")
+    return min(max(look.target.bake / 20, BAKE_OFTEN), BAKE_SELDOM, left)
 
 
 def _proven(look: Snapshot, verdict: Verdict, what: str) -> Decision:
     revert, baking = look.revert, _baking(look)
     if baking is not None:
-        until = baking.because or f"for {span(look.target.bake)} from now on"
-        return Decision(baking.action, f"{what} serves and must stay good {until}: {verdict.because}")
+        sentence = f"{what} serves and must stay good for {span(look.target.bake)}: {verdict.because}"
+        return Decision(Wait(baking), sentence)
     if revert is not None and revert.state is ProposalState.OPEN and not touched(look.revert_branch):
         return Decision(
             Close(revert, f"{what} serves after all: {verdict.because}"),
@@ -172,19 +192,28 @@ def _reported(look: Snapshot, verdict: Verdict, sentence: str) -> Decision | Non
     return Decision(MarkFailed(look.pinned, verdict), sentence)
 
 
+def _opening(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -> tuple[OpenRevert, str]:
+    """The revert to open, and why a person must merge it, if so."""
+    storm = look.target.revert is RevertPolicy.AUTO and look.recent_reverts >= look.reverts_per_hour
+    marked = look.revert is not None and LABEL_PERSON in look.revert.labels
+    automatic = not storm and not marked and look.before_proven
+    why = ""
+    if not look.before_proven:
+        why = ", which was never proven live, so a person must merge it"
+    elif storm:
+        why = f"; there were {look.recent_reverts} other reverts within an hour, so a person must merge this one"
+    return OpenRevert(bad, look.pinned, before, verdict, automatic=automatic), why
+
+
 def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -> Decision | None:
     what, revert = f"version {bad.version}", look.revert
-    storm = look.target.revert is RevertPolicy.AUTO and look.recent_reverts >= look.reverts_per_hour
-    opening = OpenRevert(bad, look.pinned, before, verdict, automatic=not storm)
+    if look.proof.state is ProofState.FAILED and (revert is None or revert.state is not ProposalState.OPEN):
+        return None  # on record: it could not be taken back, or a person wanted it to stay
+    opening, why = _opening(look, verdict, bad, before)
     if revert is None or (revert.state is ProposalState.CLOSED and revert.closed_by_bot):
-        person = (
-            f"; there were {look.recent_reverts} other reverts within an hour, so a person must merge this one"
-            if storm
-            else ""
-        )
         return Decision(
             opening,
-            f"{what} does not serve: {verdict.because}; going back to {before.tag or before.digest}{person}",
+            f"{what} does not serve: {verdict.because}; going back to {before.tag or before.digest}{why}",
         )
     if revert.state is ProposalState.MERGED:
         return _merged_revert(look, verdict, revert, what)
@@ -213,7 +242,7 @@ def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -
     if LABEL_PERSON in revert.labels:
         return Decision(
             Wait(),
-            f"{what} does not serve: {verdict.because}; there were too many reverts within an hour, so a person must merge #{revert.number}",
+            f"{what} does not serve: {verdict.because}; a person must merge the revert #{revert.number}: there were too many within an hour, or what it goes back to was never proven live",
         )
     return merge(revert, look.revert_branch, f"{what} does not serve: taking it back with #{revert.number}")
 

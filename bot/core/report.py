@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from bot.core.actions import (
     Action,
+    Alarm,
     AskToSync,
     Close,
     Decision,
@@ -31,6 +32,7 @@ from bot.core.verdict import Outcome
 _NAMES: dict[type[Action], str] = {
     Rest: "rest",
     Wait: "wait",
+    Alarm: "alarm",
     AskToSync: "ask to sync",
     Terminate: "terminate",
     StartBuild: "start build",

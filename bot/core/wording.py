@@ -307,6 +307,16 @@ def broken_before_comment(baseline: Verdict) -> str:
     )
 
 
+def left_to_a_person(because: str) -> str:
+    """Why nothing is taken back by the bot, for its comment on the failure."""
+    return f"Nothing is taken back by the bot, a person must look: {code(because, 800)}"
+
+
+def serves_again_comment() -> str:
+    """What takes back the comment above."""
+    return "What this replaces serves again: a failure after the merge will be blamed on the new version."
+
+
 def incident(target: Target, because: str) -> tuple[str, str]:
     """Title and text of what people are told at once, beyond the forge: plain text, for a chat or a pager."""
     return f"{target.name}: a person must look", plain(because, 1000)

@@ -5,11 +5,13 @@ The order inside a branch matters: what stops the action from being chosen again
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
 from bot.core import wording
 from bot.core.actions import (
+    Alarm,
     AskToSync,
     Close,
     Decision,
@@ -27,7 +29,7 @@ from bot.core.actions import (
     Terminate,
     Wait,
 )
-from bot.core.model import Kind, Pinned, PinValue, Proof, ProofState, Snapshot
+from bot.core.model import Kind, Pinned, PinValue, Proof, ProofState, RevertPolicy, Snapshot
 from bot.core.names import (
     LABEL,
     LABEL_BROKEN,
@@ -42,7 +44,7 @@ from bot.core.names import (
     version_tag,
 )
 from bot.core.verdict import Outcome
-from bot.engine.memory import about, kept, since
+from bot.engine.memory import about, remember, since
 from bot.engine.verifying import BAD, DONE
 from bot.ports import Notice, Refused, Retryable, World
 
@@ -76,6 +78,8 @@ def act(decision: Decision, look: Snapshot, world: World) -> str | None:  # noqa
             return _mark_failed(action, decision.because, look, world)
         case OpenRevert() as action:
             return _open_revert(action, decision.because, look, world)
+        case Alarm():
+            return _alarm(decision.because, look, world)
         case MoveAliasBack() as action:
             return _move_alias_back(action, look, world)
         case Release() as action:
@@ -86,15 +90,14 @@ def act(decision: Decision, look: Snapshot, world: World) -> str | None:  # noqa
 def _ask_to_sync(action: AskToSync, look: Snapshot, world: World) -> str | None:
     if look.target.rollout is not None:
         world.cluster.ask_to_sync(look.target.rollout)
-    # While the journal is away the cluster is asked once more.
-    kept(lambda: world.journal.remember(about(look, "asked-to-sync"), DONE, look.now))
+    remember(world, about(look, "asked-to-sync"), DONE, look.now)
     return look.brought_by.url if look.brought_by is not None else None
 
 
 def _terminate(action: Terminate, look: Snapshot, world: World) -> str | None:
     if look.target.rollout is not None:
         world.cluster.terminate(look.target.rollout)
-    kept(lambda: world.journal.remember(about(look, "terminated"), DONE, look.now))
+    remember(world, about(look, "terminated"), DONE, look.now)
     return look.brought_by.url if look.brought_by is not None else None
 
 
@@ -148,6 +151,7 @@ def _note_baseline(action: NoteBaseline, world: World) -> str:
         world.forge.comment(proposal.number, "broken-before", wording.broken_before_comment(baseline))
         world.forge.label(proposal.number, [LABEL_BROKEN])
     else:
+        world.forge.comment(proposal.number, "serves-again", wording.serves_again_comment())
         world.forge.label(proposal.number, [], [LABEL_BROKEN])
     return proposal.url
 
@@ -198,18 +202,16 @@ def _mark_failed(action: MarkFailed, because: str, look: Snapshot, world: World)
     target, brought = look.target, look.brought_by
     _say(look, world, look.pinned_version, "failed")
     if brought is not None:
-        text = wording.failed_comment(
-            action.pinned, action.verdict, "Nothing is taken back by the bot; a person must look."
-        )
+        text = wording.failed_comment(action.pinned, action.verdict, wording.left_to_a_person(because))
         world.forge.comment(brought.number, "failed", text)
     url = brought.url if brought is not None else world.page(target.name)
-    _tell(look, world, because, url)
+    _tell("failed", because, url, look, world)
     proof = Proof(ProofState.FAILED, because)
     world.forge.record(action.pinned.commit, target.name, proof, world.page(target.name))
     return brought.url if brought is not None else None
 
 
-def _open_revert(action: OpenRevert, because: str, look: Snapshot, world: World) -> str:
+def _open_revert(action: OpenRevert, because: str, look: Snapshot, world: World) -> str | None:
     target, failed = look.target, action.failed
     branch = revert_branch(target.name, failed.version, failed.number)
     existing = world.manifests.branch(target, branch)
@@ -217,39 +219,66 @@ def _open_revert(action: OpenRevert, because: str, look: Snapshot, world: World)
         raise Refused(
             f"the branch {branch} carries commits of a person: open a pull request from it, or delete it"
         )
+    title = wording.revert_title(target, failed, action.to)
+    message = wording.commit_message(title, wording.revert_trailers(target, failed, action.pinned, action.to))
+    expect = existing.head if existing is not None else None
+    try:
+        world.manifests.write(
+            target, branch, action.to, message, expect=expect, only_where=action.pinned.value
+        )
+    except Refused as refused:
+        impossible = f"{because}; but that cannot be written: {refused}; a person must look"
+        return _mark_failed(MarkFailed(action.pinned, action.verdict), impossible, look, world)
     _say(look, world, failed.version, "failed")
     follows = "A pull request that takes it back follows."
     world.forge.comment(
         failed.number, "failed", wording.failed_comment(action.pinned, action.verdict, follows)
     )
-    title = wording.revert_title(target, failed, action.to)
-    message = wording.commit_message(title, wording.revert_trailers(target, failed, action.pinned, action.to))
-    expect = existing.head if existing is not None else None
-    world.manifests.write(target, branch, action.to, message, expect=expect, only_where=action.pinned.value)
-    body = wording.revert_body(action, target, look.now)
-    labels = (LABEL, *(() if action.automatic else (LABEL_PERSON,)), LABEL_REVERT)
-    url = world.forge.open(branch, title, body, labels=labels, reviewers=target.reviewers).url
-    if not action.automatic:
-        _tell(look, world, because, url)
+    return _opened(action, because, branch, title, look, world)
+
+
+def _opened(action: OpenRevert, because: str, branch: str, title: str, look: Snapshot, world: World) -> str:
+    """Open it; the label that says that nothing is left to do comes last."""
+    target = look.target
+    with world.reverting:
+        automatic = action.automatic and not _stormy(look, world)
+        body = wording.revert_body(replace(action, automatic=automatic), target, look.now)
+        labels = (LABEL, LABEL_REVERT) if automatic else (LABEL, LABEL_PERSON)
+        proposal = world.forge.open(branch, title, body, labels=labels, reviewers=target.reviewers)
+    if not automatic:
+        _tell("needs a person", because, proposal.url, look, world)
+        world.forge.label(proposal.number, [LABEL_REVERT])
+    return proposal.url
+
+
+def _stormy(look: Snapshot, world: World) -> bool:
+    """Counted once more, one after the other: several targets may have failed in this very moment."""
+    if look.target.revert is not RevertPolicy.AUTO or look.revert is not None:
+        return False
+    return world.forge.reverts_since(look.now - timedelta(hours=1)) >= look.reverts_per_hour
+
+
+def _alarm(because: str, look: Snapshot, world: World) -> str | None:
+    url = look.brought_by.url if look.brought_by is not None else world.page(look.target.name)
+    _tell("undecided", because, url, look, world)
+    remember(world, about(look, "alarmed"), DONE, look.now)
     return url
 
 
-def _tell(look: Snapshot, world: World, because: str, url: str | None) -> None:
+def _tell(what: str, because: str, url: str | None, look: Snapshot, world: World) -> None:
     """Tell people, at least once: before it is on record that they were told.
 
     Whoever cannot be told is tried again for a while; after that the record must not wait any longer.
     """
-    name, key = look.target.name, about(look, "untold")
+    name, key = look.target.name, about(look, f"untold: {what}")
+    title, text = wording.incident(look.target, because)
     try:
-        world.notifier.tell(
-            Notice(f"{name}:{look.pinned.commit}", name, *wording.incident(look.target, because), url)
-        )
+        world.notifier.tell(Notice(f"{name}:{look.pinned.commit}:{what}", name, title, text, url))
     except (Refused, Retryable) as problem:
         first = since(world, key, BAD)
         if first is None:
-            kept(lambda: world.journal.remember(key, BAD, look.now))
-            first = since(world, key, BAD)
-        if first is not None and look.now - first < TELL_FOR:
+            remember(world, key, BAD, look.now)
+        if look.now - (first or look.now) < TELL_FOR:
             raise
         log.error("%s: nobody was told: %s", name, problem)  # noqa: TRY400 -- the sentence says it all
 
@@ -260,6 +289,9 @@ def _move_alias_back(action: MoveAliasBack, look: Snapshot, world: World) -> str
         raise Refused(
             f"the alias {action.alias} cannot go back to version {action.version}, which the registry has no more: set it to another version"
         )
+    wanted = world.registry.wanted(model, look.target.when)
+    if wanted is None or wanted.version != action.failed:
+        return None  # a person moved it meanwhile
     world.registry.set_alias(model, action.version, action.alias)
     return look.brought_by.url if look.brought_by is not None else None
 

@@ -27,11 +27,14 @@ from bot.core.names import (
     version_of_tag,
 )
 from bot.core.verdict import Outcome, Verdict
-from bot.engine.memory import about, since
-from bot.engine.verifying import BAD, DONE, GOOD, good_since, verify
+from bot.engine.memory import Streak, about, since
+from bot.engine.verifying import DONE, GAP, NOTHING, rolled_out, verify
 from bot.ports import Refused, Retryable, World
 
 log = logging.getLogger(__name__)
+
+# A baseline is broken when it has been bad in so many looks over so long.
+BROKEN_FOR, BROKEN_LOOKS, BASELINE_AGAIN = timedelta(minutes=1), 3, timedelta(seconds=10)
 
 
 def observe(target: Target, world: World) -> Snapshot:
@@ -115,7 +118,7 @@ def _proven(look: Snapshot, world: World) -> Snapshot:
     look = replace(
         look,
         asked_to_sync_at=since(world, about(look, "asked-to-sync"), DONE),
-        good_since=good_since(look, world) if look.target.bake else None,
+        alarmed=since(world, about(look, "alarmed"), DONE) is not None,
     )
     if look.revert is not None and look.revert.state is ProposalState.OPEN:
         look = replace(look, revert_branch=world.manifests.branch(look.target, look.revert.branch))
@@ -131,8 +134,21 @@ def _failing(look: Snapshot, verdict: Verdict, world: World) -> Snapshot:
     if verdict.outcome is Outcome.FAILED and _would_revert(look):
         hour_ago = look.now - timedelta(hours=1)
         own = look.revert is not None and look.revert.opened_at >= hour_ago
-        return replace(look, recent_reverts=world.forge.reverts_since(hour_ago) - own)
+        recent = world.forge.reverts_since(hour_ago) - own
+        return replace(look, recent_reverts=recent, before_proven=_before_proven(look, world))
     return look
+
+
+def _before_proven(look: Snapshot, world: World) -> bool:
+    """Whether what is gone back to was proven live; what the bot did not bring is trusted."""
+    before = look.pinned.before
+    version = version_of_tag(before.tag) if before is not None else None
+    if version is None or look.revert is not None:
+        return True
+    brought = world.forge.newest(deploy_branch(look.target.name, version))
+    if brought is None or brought.merge_commit is None:
+        return True
+    return world.forge.proof(brought.merge_commit, look.target.name).state is ProofState.LIVE
 
 
 def _would_revert(look: Snapshot) -> bool:
@@ -149,8 +165,10 @@ def _asked(look: Snapshot, world: World) -> Snapshot:
     if hold(look) is None or look.last is None:
         return look
     numbers = [look.last.number] + ([look.taken_back_by.number] if look.taken_back_by is not None else [])
+    # What was said before the hold began was not about it.
+    ended = (look.taken_back_by or look.last).ended_at or look.last.opened_at
     try:
-        logins = [world.forge.asked_to_release(number) for number in numbers]
+        logins = [world.forge.asked_to_release(number, ended) for number in numbers]
     except Refused as refused:
         # Comments are one way of three: a token that may not ask who may write must not stop a pass.
         log.warning("%s: comments are not read: %s", look.target.name, refused)
@@ -204,23 +222,25 @@ def _proposed(look: Snapshot, world: World) -> Snapshot:
 def _baseline(look: Snapshot, world: World) -> Snapshot:
     """How what is going to be replaced serves, as long as the proposal is open.
 
-    One bad look is no baseline: it must last for the settle time, because it will keep the bot from taking back.
+    One bad look is no baseline: it must be bad again and again, because it will keep the bot from taking back.
+    A rollout that only moves says nothing.
     """
     if look.pinned.value.tag == UNRELEASED or (look.target.rollout is None and not look.target.verify):
         return look
-    verdict = look.verdict
-    if verdict is None:
-        found = verify(look, world)
-        look, verdict = replace(look, notes=found.notes), found.verdict
-    if verdict is None or verdict.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
+    found = look if look.verdict is not None else verify(look, world, baseline=True)
+    verdict = found.verdict
+    look, key = replace(look, notes=found.notes), about(look, "baseline")
+    if verdict is None or verdict.outcome is Outcome.SUCCEEDED:
+        return replace(look, baseline=verdict, notes=(*look.notes, (key, NOTHING)))
+    if verdict.outcome is not Outcome.FAILED and not (
+        verdict.outcome is Outcome.PENDING and rolled_out(found)
+    ):
         return look
-    good = verdict.outcome is Outcome.SUCCEEDED
-    bad_since = since(world, about(look, "baseline"), BAD)
-    look = replace(look, notes=(*look.notes, (about(look, "baseline"), GOOD if good else BAD)))
-    settle = look.target.settle
-    if not good and (bad_since is None or look.now - bad_since < settle):
-        verdict = replace(verdict, outcome=Outcome.PENDING, again=max(settle, timedelta(seconds=1)))
-    return replace(look, baseline=verdict)
+    streak = Streak.read(world, key, look.now, GAP).and_now(look.now)
+    look = replace(look, notes=(*look.notes, (key, str(streak))))
+    lasts = look.now - streak.first >= max(look.target.settle, BROKEN_FOR) and streak.count >= BROKEN_LOOKS
+    outcome = Outcome.FAILED if lasts else Outcome.PENDING
+    return replace(look, baseline=replace(verdict, outcome=outcome, again=None if lasts else BASELINE_AGAIN))
 
 
 def _wanted(look: Snapshot) -> ModelVersion:

@@ -52,6 +52,7 @@ def reconcile(name: str, world: World, told: Told = lambda entry: None) -> timed
     judged: Judged | None = None
     try:
         judged = judge(target, world)
+        note(world, judged.look)  # also when the act fails: a flap must not be forgotten
         url = act(judged.decision, judged.look, world)
     except Refused as refused:
         _stumbled(world, told, _entry(world, name, judged, str(refused), "refused", began))
@@ -68,20 +69,17 @@ def reconcile(name: str, world: World, told: Told = lambda entry: None) -> timed
     wait = _again(judged.decision, entry, world)
     _note(world, told, entry)
     kept(lambda: world.journal.stand(standing(judged)))
-    note(world, judged.look)
     return wait
 
 
 def _again(decision: Decision, entry: Entry, world: World) -> timedelta | None:
-    wait = again(decision.action)
+    """When to look again; in a while when the same effect was decided twice in a row, in the journal's word or ours."""
+    wait, key = again(decision.action), f"last:{entry.target}"
+    said = f"{entry.action}: {entry.because}"
     newest: Sequence[Entry] = kept(lambda: world.journal.entries(entry.target, limit=1)) or ()
-    if (
-        wait == timedelta(0)
-        and newest
-        and (newest[0].action, newest[0].because) == (entry.action, entry.because)
-    ):
-        return REPEATED_AGAIN
-    return wait
+    before = f"{newest[0].action}: {newest[0].because}" if newest else world.memory.get(key, ("",))[0]
+    world.memory[key] = (said, entry.at)
+    return REPEATED_AGAIN if wait == timedelta(0) and before == said else wait
 
 
 def _report(judged: Judged, world: World) -> None:

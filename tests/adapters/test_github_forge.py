@@ -23,6 +23,8 @@ pytestmark = pytest.mark.world
 
 Protect = Callable[..., None]
 
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
 
 class ForgeContract:
     """What the engine may rely on. `world` is a repository whose `main` has the file; targets are new in every test."""
@@ -316,9 +318,9 @@ class ForgeContract:
         self, world: World, forge: GitHubForge, branch: str, text: str
     ) -> None:
         opened = open_one(forge, branch)
-        assert forge.asked_to_release(opened.number) is None
+        assert forge.asked_to_release(opened.number, LONG_AGO) is None
         say(world, opened, text)
-        assert forge.asked_to_release(opened.number) == world.person
+        assert forge.asked_to_release(opened.number, LONG_AGO) == world.person
 
     @pytest.mark.parametrize(
         "text",
@@ -339,25 +341,25 @@ class ForgeContract:
     ) -> None:
         opened = open_one(forge, branch)
         say(world, opened, text)
-        assert forge.asked_to_release(opened.number) is None
+        assert forge.asked_to_release(opened.number, LONG_AGO) is None
 
     def test_what_the_bot_itself_says_asks_for_nothing_whoever_edited_it(
         self, world: World, forge: GitHubForge, branch: str
     ) -> None:
         opened = open_one(forge, branch)
         forge.comment(opened.number, "failed", "To try again:\n\n/gitops-bot release\n")
-        assert forge.asked_to_release(opened.number) is None
+        assert forge.asked_to_release(opened.number, LONG_AGO) is None
         (written,) = world.person_does("GET", f"issues/{opened.number}/comments")
         world.person_does("PATCH", f"issues/comments/{written['id']}", {"body": "/gitops-bot release"})
         for asking in (forge, world.forge(login=None)):
-            assert asking.asked_to_release(opened.number) is None
+            assert asking.asked_to_release(opened.number, LONG_AGO) is None
 
     def test_a_person_whose_account_the_bot_uses_asks_for_nothing(
         self, world: World, forge: GitHubForge, branch: str
     ) -> None:
         opened = open_one(forge, branch)
         say(world, opened, "/gitops-bot release")
-        assert world.forge(login=world.person.upper()).asked_to_release(opened.number) is None
+        assert world.forge(login=world.person.upper()).asked_to_release(opened.number, LONG_AGO) is None
 
     def test_a_comment_elsewhere_or_taken_back_asks_for_nothing(
         self, world: World, forge: GitHubForge, branch: str
@@ -366,9 +368,18 @@ class ForgeContract:
         said = say(world, opened, "/gitops-bot release")
         elsewhere = f"{branch}7"
         world.push(elsewhere, "77\n")
-        assert forge.asked_to_release(open_one(forge, elsewhere).number) is None
+        assert forge.asked_to_release(open_one(forge, elsewhere).number, LONG_AGO) is None
         world.person_does("DELETE", f"issues/comments/{said['id']}")
-        assert forge.asked_to_release(opened.number) is None
+        assert forge.asked_to_release(opened.number, LONG_AGO) is None
+
+    def test_what_was_asked_before_the_hold_began_is_not_about_it(
+        self, world: World, forge: GitHubForge, branch: str
+    ) -> None:
+        opened = open_one(forge, branch)
+        said = say(world, opened, "/gitops-bot release")
+        at = datetime.fromisoformat(said["created_at"])
+        assert forge.asked_to_release(opened.number, at) == world.person
+        assert forge.asked_to_release(opened.number, at + timedelta(seconds=1)) is None
 
     # --- How many reverts there were ---
 
@@ -630,9 +641,9 @@ class TestForgeOfTheSandbox(ForgeContract):
         opened = open_one(forge, branch)
         github.comment("acme/manifests", opened.number, "/gitops-bot release", by="mallory")
         assert [c["author_association"] for c in told_comments(world, opened)] == ["MEMBER"]
-        assert forge.asked_to_release(opened.number) is None
+        assert forge.asked_to_release(opened.number, LONG_AGO) is None
         say(world, opened, "/gitops-bot release")
-        assert forge.asked_to_release(opened.number) == world.person
+        assert forge.asked_to_release(opened.number, LONG_AGO) == world.person
 
     def test_another_bot_asks_for_nothing(
         self, github: Forge, world: World, forge: GitHubForge, branch: str
@@ -640,7 +651,7 @@ class TestForgeOfTheSandbox(ForgeContract):
         github.add_user("stale-bot", "ghp_token_of_another", bot=True)
         opened = open_one(forge, branch)
         github.comment("acme/manifests", opened.number, "/gitops-bot release", by="stale-bot")
-        assert forge.asked_to_release(opened.number) is None
+        assert forge.asked_to_release(opened.number, LONG_AGO) is None
 
     def test_an_account_that_is_gone_asks_for_nothing(
         self, world: World, between: Between, forge: GitHubForge, branch: str
@@ -650,7 +661,7 @@ class TestForgeOfTheSandbox(ForgeContract):
         gone = Coming(404, b'{"message": "maria is not a user"}')
         asking = world.forge(api_url=between.url)
         between.meddle = once(lambda request: request.path.endswith("/permission"), gone)
-        assert asking.asked_to_release(opened.number) is None
+        assert asking.asked_to_release(opened.number, LONG_AGO) is None
 
         def ghost(request: Passing, onward: Onward) -> Coming:
             coming = onward(request)
@@ -658,7 +669,7 @@ class TestForgeOfTheSandbox(ForgeContract):
             return replace(coming, body=json.dumps(told).encode())
 
         between.meddle = ghost
-        assert world.forge(api_url=between.url).asked_to_release(opened.number) is None
+        assert world.forge(api_url=between.url).asked_to_release(opened.number, LONG_AGO) is None
 
     def test_who_may_not_see_rights_is_told_which_right_is_missing(
         self, world: World, between: Between, forge: GitHubForge, branch: str
@@ -668,7 +679,7 @@ class TestForgeOfTheSandbox(ForgeContract):
         forbidden = Coming(403, b'{"message": "Must have push access to view collaborator permission."}')
         between.meddle = once(lambda request: request.path.endswith("/permission"), forbidden)
         with pytest.raises(Refused, match="Must have push access"):
-            world.forge(api_url=between.url).asked_to_release(opened.number)
+            world.forge(api_url=between.url).asked_to_release(opened.number, LONG_AGO)
 
     def test_a_flood_of_people_costs_a_bounded_number_of_questions(
         self, github: Forge, world: World, between: Between, forge: GitHubForge, branch: str
@@ -678,7 +689,7 @@ class TestForgeOfTheSandbox(ForgeContract):
             github.add_user(f"crowd-{number}", f"ghp_token_of_{number}", reads_only=True)
             github.comment("acme/manifests", opened.number, "/gitops-bot release", by=f"crowd-{number}")
         asking = world.forge(api_url=between.url)
-        assert asking.asked_to_release(opened.number) is None
+        assert asking.asked_to_release(opened.number, LONG_AGO) is None
         assert sum(request.path.endswith("/permission") for request in between.seen) == 10
 
     def test_unchanged_comments_are_asked_for_without_cost_and_page_by_page(
@@ -696,10 +707,14 @@ class TestForgeOfTheSandbox(ForgeContract):
 
         between.meddle = watched
         asking = world.forge(api_url=between.url)
-        assert asking.asked_to_release(opened.number) is asking.asked_to_release(opened.number) is None
+        assert (
+            asking.asked_to_release(opened.number, LONG_AGO)
+            is asking.asked_to_release(opened.number, LONG_AGO)
+            is None
+        )
         assert statuses == [200, 200, 304, 304]
         say(world, opened, "/gitops-bot release")
-        assert asking.asked_to_release(opened.number) == world.person
+        assert asking.asked_to_release(opened.number, LONG_AGO) == world.person
 
     def test_counting_reverts_reads_no_further_than_the_moment(
         self, world: World, between: Between, forge: GitHubForge, branch: str

@@ -156,6 +156,13 @@ def test_every_proof_reaches_its_place() -> None:
     assert staging.bake == timedelta(0)
 
 
+def test_an_alias_that_two_targets_follow_is_not_moved_back() -> None:
+    text = PROOFS.decode().replace("candidate", "champion")
+    faults = promotions_faults(text)
+    assert [fault.key for fault in faults] == ["targets[0].move_alias_back", "targets[1].move_alias_back"]
+    assert "fraud-detector/staging follows the same alias" in faults[0].what
+
+
 def test_a_repo_may_have_no_targets_yet() -> None:
     assert parse_promotions(b"targets: []") == ()
 

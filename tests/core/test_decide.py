@@ -7,6 +7,7 @@ import pytest
 
 from bot.core.actions import (
     Action,
+    Alarm,
     AskToSync,
     Close,
     MarkFailed,
@@ -69,6 +70,7 @@ ENDING = replace(TARGET, rollout=ArgoCD("fraud-detector-production", terminate=T
 FAILED = Proof(ProofState.FAILED, "it did not come up")
 BAD = verdict(Outcome.FAILED, "the pods crash")
 GOOD = verdict(Outcome.SUCCEEDED, "it answers")
+BLOCKED = verdict(Outcome.PENDING, "v6 is retried", blocked=True)
 RUN = Build("1", "c", BuildState.RUNNING, "https://ci.test/1", started_at=NOW - timedelta(seconds=30))
 BUILT = replace(RUN, state=BuildState.SUCCEEDED, ended_at=NOW - timedelta(seconds=30))
 REVERTED = brought(
@@ -103,19 +105,27 @@ SITUATIONS: dict[str, tuple[Snapshot, type[Action], str]] = {
     "proven while its revert is open": (brought(verdict=GOOD, revert=revert(13, "7", 12), open=(revert(13, "7", 12),)), Close, "serves after all: closing the revert #13"),
     "proven while a person works on its revert": (
         brought(verdict=GOOD, revert=revert(13, "7", 12), revert_branch=branch("7", foreign=("f00",))), MarkLive, "version 7 is live"),
-    "proven, and it must bake": (brought(target=BAKED, verdict=GOOD), Wait, "serves and must stay good for 30 min from now on"),
-    "baking": (brought(target=BAKED, verdict=GOOD, good_since=NOW - timedelta(minutes=10)), Wait, "must stay good until 2026-11-24 12:20:00 UTC"),
-    "baked": (brought(target=BAKED, verdict=GOOD, good_since=NOW - timedelta(minutes=30)), MarkLive, "version 7 is live"),
-    "a revert stays open until what recovered has baked": (brought(target=BAKED, verdict=GOOD, good_since=NOW, revert=revert(13, "7", 12), open=(revert(13, "7", 12),)), Wait, "must stay good until"),
-    "a newer version need not wait for the bake time": (brought(target=BAKED, verdict=GOOD, good_since=NOW, wanted=version("8"), last=None), StartBuild, "version 8 has no image"),
-    "another commit's operation blocks it": (brought(verdict=verdict(Outcome.PENDING, "v6 is retried", blocked=True)), Wait, "cannot be applied: v6 is retried; a person ends that operation"),
-    "and the bot may end it": (brought(target=ENDING, verdict=verdict(Outcome.PENDING, "v6 is retried", blocked=True)), Terminate, "ending that operation"),
-    "and it has a moment ago": (brought(target=ENDING, verdict=verdict(Outcome.PENDING, "v6 is retried", blocked=True), terminated_at=NOW), Wait, "was asked to end that operation"),
-    "and it has long ago": (brought(target=ENDING, verdict=verdict(Outcome.PENDING, blocked=True), terminated_at=NOW - timedelta(hours=1)), Terminate, "ending that operation"),
+    "proven, and it must bake": (brought(target=BAKED, verdict=GOOD), Wait, "serves and must stay good for 30 min: it answers"),
+    "baking": (brought(target=BAKED, verdict=GOOD, good_for=timedelta(minutes=10)), Wait, "must stay good for 30 min"),
+    "baked": (brought(target=BAKED, verdict=GOOD, good_for=timedelta(minutes=30)), MarkLive, "version 7 is live"),
+    "a revert stays open until what recovered has baked": (brought(target=BAKED, verdict=GOOD, revert=revert(13, "7", 12), open=(revert(13, "7", 12),)), Wait, "must stay good for"),
+    "a newer version need not wait for the bake time": (brought(target=BAKED, verdict=GOOD, wanted=version("8"), last=None), StartBuild, "version 8 has no image"),
+    "another commit's operation blocks a deploy": (brought(target=ENDING, verdict=BLOCKED), Wait, "cannot be applied: v6 is retried; a person ends that operation, or waits"),
+    "another commit's operation blocks a revert": (replace(REVERTED, verdict=BLOCKED), Wait, "cannot be applied: v6 is retried; a person ends that operation, or `rollout: {terminate: true}`"),
+    "and the bot may end it": (replace(REVERTED, target=ENDING, verdict=BLOCKED), Terminate, "ending that operation"),
+    "and it has a moment ago": (replace(REVERTED, target=ENDING, verdict=BLOCKED, terminated_at=NOW), Wait, "was asked to end that operation"),
+    "and it has long ago": (replace(REVERTED, target=ENDING, verdict=BLOCKED, terminated_at=NOW - timedelta(hours=1)), Terminate, "ending that operation"),
+    "replaced in the cluster, and a newer version waits": (brought(wanted=version("8"), last=None, now=NOW + timedelta(hours=1), verdict=verdict(Outcome.SUPERSEDED)), StartBuild, "version 8 has no image"),
+    "a revert that is not decided after its deadline": (replace(REVERTED, now=NOW + timedelta(minutes=11), verdict=verdict(Outcome.PENDING)), Alarm, "version 6 is merged, and long after its deadline it is not decided"),
+    "that people were told of": (replace(REVERTED, now=NOW + timedelta(minutes=11), verdict=verdict(Outcome.PENDING), alarmed=True), Wait, "version 6 is rolling out"),
+    "a deploy that is not decided after its deadline": (brought(now=NOW + timedelta(minutes=11), verdict=verdict(Outcome.INCONCLUSIVE)), Wait, "nothing is taken back"),
+    "a deploy that is not decided after four deadlines": (brought(now=NOW + timedelta(minutes=56), verdict=verdict(Outcome.INCONCLUSIVE)), Alarm, "long after its deadline it is not decided"),
+    "failed, and what it replaced was never proven": (brought(verdict=BAD, before_proven=False), OpenRevert, "going back to v6, which was never proven live, so a person must merge it"),
+    "failed, and that could not be taken back": (brought(verdict=BAD, proof=FAILED), Wait, "it did not come up"),
     "failed, and what it replaced was broken too": (brought(verdict=BAD, brought_by=merged(deploy(12, "7"), labels=frozenset({LABEL, LABEL_BROKEN}))), MarkFailed, "neither did what #12 replaced: the pods crash; the bot does not blame version 7"),
     "failed in a storm": (brought(verdict=BAD, recent_reverts=5), OpenRevert, "there were 5 other reverts within an hour, so a person must merge this one"),
     "failed before a storm": (brought(verdict=BAD, recent_reverts=4), OpenRevert, "going back to v6"),
-    "failed in a storm, the revert is open": (brought(verdict=BAD, revert=revert(13, "7", 12, labels=frozenset({LABEL, LABEL_REVERT, LABEL_PERSON}))), Wait, "too many reverts within an hour, so a person must merge #13"),
+    "failed in a storm, the revert is open": (brought(verdict=BAD, revert=revert(13, "7", 12, labels=frozenset({LABEL, LABEL_REVERT, LABEL_PERSON}))), Wait, "a person must merge the revert #13: there were too many within an hour"),
     "merged and failed": (brought(verdict=BAD), OpenRevert, "version 7 does not serve: the pods crash; going back to v6"),
     "failed, and the bot closed the revert before": (brought(verdict=BAD, revert=closed(revert(13, "7", 12), by_bot=True)), OpenRevert, "going back to v6"),
     "failed, the revert is open": (brought(verdict=BAD, revert=revert(13, "7", 12)), Merge, "taking it back with #13"),
@@ -203,6 +213,7 @@ SITUATIONS: dict[str, tuple[Snapshot, type[Action], str]] = {
     "what it replaces does not serve": (ready(target=AUTO, baseline=BAD), NoteBaseline, "what #12 replaces does not serve: the pods crash; that will not be blamed"),
     "that is on record": (ready(baseline=BAD, open=(deploy(12, "7", labels=frozenset({LABEL, LABEL_BROKEN})),)), Wait, "waits for a reviewer"),
     "what it replaces serves again": (ready(target=AUTO, baseline=GOOD, open=(deploy(12, "7", labels=frozenset({LABEL, LABEL_BROKEN})),)), NoteBaseline, "what #12 replaces serves again"),
+    "it may be that what it replaces does not serve": (ready(target=AUTO, baseline=verdict(Outcome.PENDING, again=timedelta(seconds=10))), Wait, "waits for a moment"),
     "what it replaces serves": (ready(baseline=GOOD), Wait, "waits for a reviewer"),
     "it is not known whether what it replaces serves": (ready(baseline=verdict(Outcome.PENDING, again=timedelta(seconds=10))), Wait, "waits for a reviewer"),
     "merged by the bot": (ready(target=AUTO), Merge, "merging #12"),
@@ -233,9 +244,7 @@ def test_a_revert_restores_what_was_there_before() -> None:
 
 
 def test_a_baking_release_is_looked_at_when_it_has_baked() -> None:
-    nearly = brought(
-        target=BAKED, verdict=GOOD, good_since=NOW - timedelta(minutes=30) + timedelta(seconds=3)
-    )
+    nearly = brought(target=BAKED, verdict=GOOD, good_for=timedelta(minutes=30) - timedelta(seconds=3))
     decision = decide(nearly)
     assert isinstance(decision.action, Wait)
     assert decision.action.again == timedelta(seconds=3)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.model import Catalogue, HttpCheck, Kind, ModelVersion, PinValue, Selector
+from bot.core.model import Catalogue, HttpCheck, Kind, ModelVersion, PinValue, PredictionCheck, Selector
 from bot.engine.loop import Loop
 from bot.engine.reconcile import REFUSED_AGAIN, REPEATED_AGAIN, judge, reconcile
 from bot.ports import Entry, Refused, Retryable, Standing, World
@@ -115,18 +115,71 @@ def test_a_bad_answer_counts_after_all_attempts_however_long_the_rollout_took() 
     world = pinned_by_hand(verify=(HttpCheck("https://f.test/health", attempts=30),))
     world.probe = "bad"
     world.now += timedelta(days=3)  # the rollout was a long one
-    assert verdict_of(world) == ("pending", "the probe is bad; trying again")
-    world.now += timedelta(seconds=60)
+    for _ in range(28):  # each asks twice, and remembers once
+        assert verdict_of(world) == ("pending", "the probe is bad; trying again")
+        world.now += timedelta(seconds=1)
     assert verdict_of(world) == ("failed", "the probe is bad")
+
+
+def test_bad_answers_in_a_row_are_counted_and_not_the_time_between_two() -> None:
+    world = pinned_by_hand(verify=(HttpCheck("https://f.test/health", attempts=3),))
+    world.probe = "bad"
+    assert verdict_of(world)[0] == "pending"
+    world.now += timedelta(minutes=30)  # the bot was down
+    assert verdict_of(world)[0] == "pending"
+    world.serving[world.commits[-1].id] = "rolling"
+    assert verdict_of(world)[0] == "pending"
+    world.serving[world.commits[-1].id] = "good"
+    assert verdict_of(world)[0] == "pending"
+    world.now += timedelta(seconds=2)
+    assert verdict_of(world)[0] == "failed"
+
+
+def test_what_could_not_be_asked_is_no_bad_answer() -> None:
+    world = pinned_by_hand(verify=(HttpCheck("https://f.test/health", attempts=3),))
+    world.probe = "unknown"
+    for _ in range(60):
+        assert verdict_of(world)[0] == "inconclusive"
+        world.now += timedelta(minutes=1)
+    world.probe = "silent"
+    assert verdict_of(world)[0] == "pending"
+    world.probe = "bad"
+    assert verdict_of(world)[0] == "pending"
 
 
 def test_no_answer_counts_after_the_deadline_from_the_first_time_that_none_came() -> None:
     world = pinned_by_hand(deadline=timedelta(minutes=5))
     world.probe = "silent"
     world.now += timedelta(days=3)
-    assert verdict_of(world) == ("pending", "the probe is silent")
-    world.now += timedelta(minutes=6)
+    for _ in range(9):
+        assert verdict_of(world) == ("pending", "the probe is silent")
+        world.now += timedelta(seconds=30)
+    world.now += timedelta(seconds=30)
     assert verdict_of(world) == ("failed", "not good by the deadline: the probe is silent")
+
+
+def test_without_an_answer_it_is_asked_less_and_less_often() -> None:
+    world = pinned_by_hand(deadline=timedelta(hours=1))
+    world.probe = "silent"
+    waits = []
+    for _ in range(100):
+        waits.append(reconcile(NAME, world.ports()))
+        world.now += waits[-1] or timedelta(0)
+    assert waits[0] == timedelta(seconds=2)
+    assert waits[-1] == timedelta(seconds=15)
+
+
+def test_http_checks_are_judged_while_mlflow_is_away() -> None:
+    checks = (HttpCheck("https://f.test/health", attempts=1), PredictionCheck("https://f.test"))
+    world = promoted()
+    world.target = replace(world.target, verify=checks)
+    world.images["v2"] = "sha256:v2"
+    reconcile(NAME, world.ports())
+    world.person_merges(Kind.DEPLOY)
+    world.cluster_syncs("good")
+    world.probe, world.registry_up = "bad", False
+    reconcile(NAME, world.ports())
+    assert [p.kind for p in world.open()] == [Kind.REVERT]
 
 
 def test_planning_starts_no_window() -> None:
@@ -158,8 +211,26 @@ class SickJournal(Journal):
     def recall(self, key: str) -> tuple[str, datetime] | None:
         raise Retryable("disk full")
 
+    def remember(self, key: str, value: str, at: datetime) -> None:
+        raise Retryable("disk full")
+
+    def entries(self, target: str | None = None, limit: int = 100) -> list[Entry]:
+        raise Retryable("disk full")
+
     def stand(self, standing: Standing) -> None:
         raise Retryable("disk full")
+
+
+def test_a_journal_that_is_sick_makes_no_loop_of_effects() -> None:
+    world = promoted()
+    world.images["v2"] = "sha256:v2"
+    reconcile(NAME, world.ports())
+    world.person_merges(Kind.DEPLOY)
+    ports = replace(world.ports(), journal=SickJournal(world))
+    told: list[Entry] = []
+    waits = [reconcile(NAME, ports, told.append) for _ in range(5)]
+    assert [entry.action for entry in told] == ["ask to sync", "wait", "wait", "wait", "wait"]
+    assert timedelta(0) not in waits[1:]
 
 
 def test_a_journal_that_is_sick_stops_nothing() -> None:

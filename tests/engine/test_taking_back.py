@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.core.actions import MoveAliasBack
 from bot.core.model import (
     ArgoCD,
     HttpCheck,
@@ -17,10 +18,11 @@ from bot.core.model import (
     RevertPolicy,
 )
 from bot.core.names import LABEL_BROKEN, LABEL_PERSON
-from bot.engine.reconcile import reconcile
-from bot.ports import Notice, Retryable
+from bot.engine.act import act
+from bot.engine.reconcile import judge, reconcile
+from bot.ports import Notice, Refused, Retryable
 from tests.engine.test_every_story import NAME, merged, promoted, reverting, to_rest
-from tests.engine.world import MemoryWorld, Notifier, version_pinned
+from tests.engine.world import Manifests, MemoryWorld, Notifier, version_pinned
 
 
 def said(world: MemoryWorld) -> str:
@@ -52,7 +54,7 @@ def proposed(changes: dict[str, Any]) -> MemoryWorld:
 def test_what_was_broken_before_is_not_blamed_on_the_new_version() -> None:
     world = proposed({})
     world.probe = "bad"
-    looks(world, 60)
+    looks(world, 90)
     assert LABEL_BROKEN in world.proposals[0].labels
     assert (1, "broken-before") in world.comments
     world.person_merges(Kind.DEPLOY)
@@ -76,7 +78,7 @@ def test_one_bad_look_is_no_baseline() -> None:
 def test_what_recovers_before_the_merge_is_blamed_again() -> None:
     world = proposed({})
     world.probe = "bad"
-    looks(world, 60)
+    looks(world, 90)
     world.probe = "good"
     looks(world, 10)
     assert LABEL_BROKEN not in world.proposals[0].labels
@@ -89,12 +91,25 @@ def test_what_recovers_before_the_merge_is_blamed_again() -> None:
 def test_the_baseline_survives_the_loss_of_the_database() -> None:
     world = proposed({})
     world.probe = "bad"
-    looks(world, 60)
+    looks(world, 90)
     world.forgets()
     world.person_merges(Kind.DEPLOY)
     world.cluster_syncs("bad")
     looks(world, 60)
     assert not world.open(Kind.REVERT)
+
+
+def test_a_merge_by_the_bot_waits_until_it_is_known_whether_the_old_version_serves() -> None:
+    world = promoted({"merge": MergePolicy.AUTO})
+    to_rest(world)
+    world.probe = "bad"
+    world.build_ends(good=True)
+    looks(world, 20)
+    assert world.open(Kind.DEPLOY)
+    assert "does what it replaces serve?" in said(world)
+    looks(world, 120)
+    assert version_pinned(world) == "2"
+    assert LABEL_BROKEN in world.proposals[0].labels
 
 
 # --- bake time ---
@@ -112,7 +127,7 @@ def test_a_release_is_live_when_it_has_stayed_good_for_the_bake_time() -> None:
     world.cluster_syncs("good")
     looks(world, 9 * 60, every=30)
     assert not live(world)
-    assert "must stay good until" in said(world)
+    assert "must stay good for 10 min" in said(world)
     looks(world, 2 * 60, every=30)
     assert live(world)
 
@@ -162,6 +177,34 @@ def test_the_database_lost_while_it_bakes_costs_only_time() -> None:
     assert live(world)
 
 
+def test_time_in_which_nobody_looked_does_not_count_for_the_bake_time() -> None:
+    world = merged(BAKING)
+    world.cluster_syncs("good")
+    looks(world, 60, every=30)
+    world.now += timedelta(hours=11)  # the bot was down
+    looks(world, 30, every=30)
+    assert not live(world)
+
+
+def test_a_flap_counts_although_the_forge_was_away_just_then() -> None:
+    world = merged(BAKING)
+    world.cluster_syncs("good")
+    looks(world, 9 * 60, every=30)
+    world.cluster_syncs("bad")
+    with pytest.raises(Retryable):
+        reconcile(NAME, replace(world.ports(), manifests=Away(world)))
+    world.cluster_syncs("good")
+    looks(world, 5 * 60, every=30)
+    assert not live(world)
+
+
+class Away(Manifests):
+    """A git server that takes nothing."""
+
+    def write(self, *_: Any, **__: Any) -> str:
+        raise Retryable("502")
+
+
 def test_metrics_are_watched_from_the_end_of_the_rollout() -> None:
     checks = (HttpCheck("https://f.test/health", attempts=1), PrometheusCheck("errors", below=0.05))
     world = merged({"verify": checks})
@@ -207,7 +250,7 @@ def test_an_old_version_that_does_not_come_back_is_an_incident_and_no_other_prop
     looks(world, 60)
     assert [p.kind for p in world.proposals] == [Kind.DEPLOY, Kind.REVERT]
     assert "did not help" in world.proofs[world.commits[-1].id].sentence
-    assert world.told == (f"{NAME}:{world.commits[-1].id}",)
+    assert world.told == (f"{NAME}:{world.commits[-1].id}:failed",)
 
 
 class Mute(Notifier):
@@ -227,6 +270,72 @@ def test_a_chat_that_is_away_is_tried_again_and_holds_up_nothing_for_long() -> N
     world.now += timedelta(minutes=11)
     reconcile(NAME, mute)
     assert world.proofs[world.commits[-1].id].state is ProofState.FAILED
+
+
+def test_a_storm_is_told_of_although_the_chat_was_away_when_it_began() -> None:
+    world = merged({})
+    world.other_reverts = 9
+    world.cluster_syncs("bad")
+    with pytest.raises(Retryable):
+        reconcile(NAME, replace(world.ports(), notifier=Mute(world)))
+    assert world.open(Kind.REVERT)
+    assert not world.told
+    to_rest(world)
+    assert world.told == (f"{NAME}:{world.commits[-1].id}:needs a person",)
+
+
+def test_targets_that_fail_in_the_same_moment_are_counted_one_after_the_other() -> None:
+    world = merged({})
+    world.cluster_syncs("bad")
+    judged = judge(world.target, world.ports())
+    world.other_reverts = 9  # meanwhile the other targets have opened theirs
+    act(judged.decision, judged.look, world.ports())
+    assert LABEL_PERSON in world.open(Kind.REVERT)[0].labels
+
+
+def test_a_revert_that_is_never_applied_is_an_incident_after_its_deadline() -> None:
+    world = reverting({})
+    to_rest(world)
+    looks(world, 60)
+    assert not world.told
+    looks(world, 45 * 60, every=60)
+    assert world.told == (f"{NAME}:{world.commits[-1].id}:undecided",)
+
+
+def test_a_revert_that_cannot_be_written_is_said_told_and_not_tried_for_ever() -> None:
+    world = merged({})
+    world.cluster_syncs("bad")
+    ports = world.ports()
+    ports = replace(ports, manifests=Unwritable(world))
+    for _ in range(3):
+        reconcile(NAME, ports)
+    assert world.comments[1, "failed"].count("cannot be written: the pins hold something else now") == 1
+    assert world.told == (f"{NAME}:{world.commits[-1].id}:failed",)
+    world.promote("3")
+    world.image_appears("3")
+    to_rest(world)
+    assert [p.version for p in world.open(Kind.DEPLOY)] == ["3"]
+
+
+class Unwritable(Manifests):
+    """A repo whose pins people changed meanwhile."""
+
+    def write(self, *_: Any, **__: Any) -> str:
+        raise Refused("the pins hold something else now")
+
+
+def test_going_back_to_what_was_never_proven_is_a_persons_decision() -> None:
+    world = merged({})
+    world.cluster_syncs("rolling")
+    world.promote("3")
+    looks(world, 40 * 60, every=60)
+    world.image_appears("3")
+    to_rest(world)
+    world.person_merges(Kind.DEPLOY)
+    assert version_pinned(world) == "3"
+    world.cluster_syncs("bad")
+    to_rest(world)
+    assert LABEL_PERSON in world.open(Kind.REVERT)[0].labels
 
 
 # --- the alias and the hold ---
@@ -271,6 +380,33 @@ def test_a_comment_lifts_the_hold_once() -> None:
     looks(world, 30)
     assert not world.open(Kind.DEPLOY), "the old comment releases nothing that was closed after it"
     assert "is held" in said(world)
+
+
+def test_a_comment_from_before_the_failure_releases_nothing() -> None:
+    world = merged({})
+    world.person_asks_to_release()
+    world.now += timedelta(hours=1)
+    world.cluster_syncs("bad")
+    to_rest(world)
+    world.cluster_syncs("good")
+    looks(world, 30)
+    assert "version 2 is held" in said(world)
+    assert not world.open(Kind.DEPLOY)
+
+
+def test_the_alias_that_a_person_moves_at_the_last_moment_stays() -> None:
+    world = reverting({"move_alias_back": True})
+    to_rest(world)
+    world.cluster_syncs("good")
+    for _ in range(9):
+        judged = judge(world.target, world.ports())
+        if isinstance(judged.decision.action, MoveAliasBack):
+            break
+        reconcile(NAME, world.ports())
+    assert isinstance(judged.decision.action, MoveAliasBack)
+    world.promote("3")
+    act(judged.decision, judged.look, world.ports())
+    assert world.alias == "3"
 
 
 # --- people in the middle of it ---

@@ -127,7 +127,9 @@ class MemoryWorld:
     notes: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     blocked: bool = False  # an operation of another commit is retried for ever
     terminated: int = 0
-    release_asked: dict[int, str] = field(default_factory=dict)  # proposal -> who asked in a comment
+    release_asked: dict[int, tuple[str, datetime]] = field(
+        default_factory=dict
+    )  # proposal -> who asked, when
     other_reverts: int = 0  # of other targets, within the hour
     told: tuple[str, ...] = ()  # the notices
     journal: list[Entry] = field(default_factory=list)
@@ -176,8 +178,8 @@ class MemoryWorld:
             tuple((str(c.value), c.author, c.proposal, self.serving.get(c.id), c.id in self.proofs and self.proofs[c.id].state) for c in self.commits),
             tuple(sorted((n, str(b.value), b.base, len(b.foreign)) for n, b in self.branches.items())),
             tuple((p.number, p.kind, p.version, p.state, p.closed_by_bot, p.labels, names.get(p.merge_commit or "")) for p in self.proposals),
-            tuple(sorted((k.partition(":")[0], said, self.now - at > self.target.deadline) for k, (said, at) in self.notes.items() if self.commits[-1].id in k)),
-            (self.reachable, self.registry_up, self.probe, self.other_reverts, self.blocked, tuple(self.release_asked), len(self.told) > 0),
+            tuple(sorted((k.partition(":")[0], said.isalpha() or said == "-", self.now - at > self.target.deadline) for k, (said, at) in self.notes.items() if self.commits[-1].id in k)),
+            (self.reachable, self.registry_up, self.probe, self.other_reverts, self.blocked, tuple(n for n, _ in self.release_asked.items()), len(self.told) > 0),
         )  # fmt: skip
 
     # --- what people and products do from outside ---
@@ -224,7 +226,7 @@ class MemoryWorld:
         if self.alias is not None:
             proposal = self.newest_of(f"gitops-bot/{self.target.name}/v{self.alias}")
             if proposal is not None:
-                self.release_asked[proposal.number] = "alice"
+                self.release_asked[proposal.number] = ("alice", self.now)
 
     def may_be(self, commit: str, how: str) -> bool:
         """Whether this pass can have seen the commit like this."""
@@ -388,8 +390,6 @@ class Registry(Part):
             raise BrokenPromise("the alias is moved, which nobody allowed")
         if version != version_pinned(world):
             raise BrokenPromise(f"the alias goes to {version}, which is not pinned")
-        if world.alias != world.was_wanted and world.was_wanted is not None:
-            return  # a person moved it during this look
         world.alias = version
         world.wrote()
 
@@ -589,9 +589,10 @@ class Forge(Part):
             self.world._update(replace(proposal, labels=labels))
             self.world.wrote()
 
-    def asked_to_release(self, number: int) -> str | None:
+    def asked_to_release(self, number: int, since: datetime) -> str | None:
         self.world.read()
-        return self.world.release_asked.get(number)
+        who, when = self.world.release_asked.get(number, (None, since))
+        return who if when >= since else None
 
     def reverts_since(self, moment: datetime) -> int:
         self.world.read()
@@ -636,9 +637,12 @@ class Cluster(Part):
 
 class Prober(Part):
     def probe(self, check: Probe, expected: Expected, now: datetime) -> Verdict:
-        outcome = {"good": Outcome.SUCCEEDED, "bad": Outcome.FAILED, "silent": Outcome.PENDING}[
-            self.world.probe
-        ]
+        outcome = {
+            "good": Outcome.SUCCEEDED,
+            "bad": Outcome.FAILED,
+            "silent": Outcome.PENDING,
+            "unknown": Outcome.INCONCLUSIVE,
+        }[self.world.probe]
         return Verdict(outcome, f"the probe is {self.world.probe}")
 
 
@@ -653,8 +657,7 @@ class Monitoring(Part):
 
 class Notifier(Part):
     def tell(self, notice: Notice) -> None:
-        if notice.id not in self.world.told:
-            self.world.told = (*self.world.told, notice.id)
+        self.world.told = (*self.world.told, notice.id)
         self.world.wrote()
 
 

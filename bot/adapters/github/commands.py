@@ -1,6 +1,7 @@
 """What people tell the bot to do in comments on its pull requests: `/gitops-bot release`."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from itertools import islice
 
 from github.GithubException import GithubException
@@ -19,13 +20,18 @@ MOST_PEOPLE = 10
 _LIKELY = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 
 
-def who_released(repository: Repository, number: int, is_me: Callable[[str | None], bool]) -> str | None:
+def who_released(
+    repository: Repository, number: int, since: datetime, is_me: Callable[[str | None], bool]
+) -> str | None:
     """The login of somebody who may write to the repository and asked for a release on this pull request, or None.
+
+    Only what was written since then counts: "ship it" from before a failure was not about it.
 
     Comments of bots, the bot's own among them, do not count: whoever may edit those (GitHub lets everybody who may
     write) could speak with their voice.
     """
-    comments = islice(repository.get_issue(number).get_comments(), MOST_COMMENTS)
+    every = islice(repository.get_issue(number).get_comments(), MOST_COMMENTS)
+    comments = (comment for comment in every if comment.created_at >= since)
     people = islice(_likely_first(_asking(comments, is_me)), MOST_PEOPLE)
     return next((person for person in people if _may_write(repository, person)), None)
 

@@ -150,13 +150,13 @@ class GitHubForge:
             for name in sorted(set(remove) & present):
                 issue.remove_from_labels(name)
 
-    def asked_to_release(self, number: int) -> str | None:
-        """The login of somebody who may write and put the line `/gitops-bot release` into a comment there, or None.
+    def asked_to_release(self, number: int, since: datetime) -> str | None:
+        """The login of somebody who may write and put the line `/gitops-bot release` into a comment there since then.
 
         GitHub is asked about the right, as a comment's `author_association` does not prove it.
         """
         with translated(f"reading the comments on #{number} in {self._name}"):
-            return who_released(self._repository, number, self._is_me)
+            return who_released(self._repository, number, since, self._is_me)
 
     def reverts_since(self, moment: datetime) -> int:
         """How many of the bot's reverts into the base branch were opened since then, among the newest thousand."""
