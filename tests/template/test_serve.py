@@ -1,125 +1,36 @@
-"""The model server of the template with a real scikit-learn model over a real socket."""
+"""The model server of the template with real models over a real socket: what each address answers."""
 
-import contextlib
-import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
-from bot.sandbox.processes import end, spawn
-from tests.parts import free_port
+from tests.template.conftest import Start
+from tests.template.serving import ROWS, SPLIT, Serving, serving
 
 pytestmark = [pytest.mark.world, pytest.mark.xdist_group("serve")]
 
-SERVE = Path(__file__).parents[2] / "gitops-template" / "model-image" / "serve.py"
-ROWS = [[1.0, 0.0, 9.0], [0.0, 1.0, 9.0]]
-SPLIT = {"dataframe_split": {"columns": ["a", "b", "c"], "data": ROWS}}
-TRAIN = """
-import sys, mlflow, numpy, pandas
-from sklearn.linear_model import LogisticRegression
-inputs = pandas.DataFrame(numpy.random.default_rng(1).random((200, 3)), columns=["a", "b", "c"])
-labels = (inputs.a > inputs.b).astype(int)
-model = LogisticRegression(C=1000).fit(inputs, labels)
-signature = mlflow.models.infer_signature(inputs, model.predict(inputs))
-mlflow.sklearn.save_model(model, sys.argv[1], input_example=inputs.head(2), signature=signature,
-                          pip_requirements=["mlflow", "scikit-learn"])
-"""
 
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "model"
-    quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    subprocess.run(
-        [sys.executable, "-c", TRAIN, str(folder)], check=True, capture_output=True, env=quiet, timeout=120
-    )
-    return folder
-
-
-@contextlib.contextmanager
-def _serving(model: Path, folder: Path, **more: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    port = free_port()
-    environment = {
-        "HOST": "127.0.0.1", "PORT": str(port), "MODEL_PATH": str(model), "MODEL_NAME": "fraud-detector",
-        "MODEL_VERSION": "7", "MLFLOW_RUN_ID": "abc", "DRAIN_SECONDS": "0.5", **more,
-    }  # fmt: skip
-    process = spawn(
-        [sys.executable, str(SERVE)], log=folder / "serve.log", environment=environment, folder=folder
-    )
-    try:
-        yield f"http://127.0.0.1:{port}", process
-    finally:
-        end(process)
-
-
-def _until(url: str, status: int, process: subprocess.Popen[bytes], seconds: float = 90) -> requests.Response:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(requests.ConnectionError):
-            answer = requests.get(url, timeout=5)
-            if answer.status_code == status:
-                return answer
-        time.sleep(0.05)
-    pytest.fail(f"{url} never answered {status}")
-
-
-@dataclass(frozen=True)
-class Start:
-    """What a server answered while it was loading its model, and its log when it had become ready."""
-
-    url: str
-    ready: requests.Response
-    health: requests.Response
-    prediction: requests.Response
-    log: str
-
-
-@pytest.fixture(scope="module")
-def start(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    folder = tmp_path_factory.mktemp("served")
-    with _serving(model, folder, MAX_BODY_BYTES=str(1 << 20)) as (url, process):
-        early = _until(f"{url}/ready", 503, process)
-        health, prediction = requests.get(f"{url}/health", timeout=5), _ask(url, {"inputs": ROWS})
-        _until(f"{url}/ready", 200, process)
-        yield Start(url, early, health, prediction, (folder / "serve.log").read_text())
-
-
-@pytest.fixture
-def served(start: Start) -> str:
-    return start.url
-
-
-def _ask(url: str, body: object, content_type: str = "application/json") -> requests.Response:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return requests.post(f"{url}/invocations", data=data, headers={"Content-Type": content_type}, timeout=30)
+def _stubborn(do: str, seconds: float = 2.0, **more: object) -> dict[str, object]:
+    return {"dataframe_split": {"columns": ["do", "seconds"], "data": [[do, seconds]]}, **more}
 
 
 def test_it_is_alive_before_it_is_ready_and_ready_after_its_own_example(start: Start) -> None:
     assert start.health.json() == {"status": "alive"}
     assert start.ready.json() == {"status": "the model is still being loaded"}
     assert start.prediction.status_code == 503
-    assert "has answered its own input example" in start.log
-    assert requests.get(f"{start.url}/ready", timeout=5).json() == {"status": "ready"}
+    assert start.prediction.json() == {"error": "the model is still being loaded"}
+    assert start.prediction.headers["Retry-After"] == "1"
+    assert "has answered its own input example" in start.served.log.read_text()
+    assert requests.get(f"{start.served.url}/ready", timeout=5).json() == {"status": "ready"}
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        {"dataframe_split": {"columns": ["a", "b", "c"], "data": ROWS}},
+        SPLIT,
         {"dataframe_split": {"columns": ["c", "b", "a"], "data": [row[::-1] for row in ROWS]}},
         {"dataframe_records": [dict(zip("abc", row, strict=True)) for row in ROWS]},
         {"inputs": {"a": [1.0, 0.0], "b": [0.0, 1.0], "c": [9.0, 9.0]}},
@@ -127,188 +38,180 @@ def test_it_is_alive_before_it_is_ready_and_ready_after_its_own_example(start: S
     ],
     ids=lambda body: "-".join(body),
 )
-def test_each_form_of_mlflows_protocol_gets_the_right_prediction(served: str, body: object) -> None:
-    answer = _ask(served, body)
+def test_each_form_of_mlflows_protocol_gets_the_right_prediction(served: Serving, body: object) -> None:
+    answer = served.ask(body)
     assert (answer.status_code, answer.json()) == (200, {"predictions": [1, 0]})
+    assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_csv_gets_the_right_prediction(served: str) -> None:
-    assert _ask(served, b"a,b,c\n1,0,9\n0,1,9\n", "text/csv").json() == {"predictions": [1, 0]}
+def test_csv_gets_the_right_prediction(served: Serving) -> None:
+    csv = b"a,b,c\n1,0,9\n0,1,9\n"
+    assert served.ask(csv, "text/csv; charset=utf-8").json() == {"predictions": [1, 0]}
 
 
-def test_it_says_which_version_it_is(served: str) -> None:
-    said = requests.get(f"{served}/version", timeout=5).json()
+def test_params_reach_the_model(stubborn: Serving) -> None:
+    assert stubborn.ask(_stubborn("answer")).json() == {"predictions": [2.0]}
+    assert stubborn.ask(_stubborn("answer", params={"factor": 5.0})).json() == {"predictions": [10.0]}
+    wrong = stubborn.ask(_stubborn("answer", params={"factor": "much"}))
+    assert wrong.status_code == 400
+    assert "factor" in wrong.json()["error"]
+
+
+def test_it_says_which_version_it_is(served: Serving) -> None:
+    said = requests.get(f"{served.url}/version", timeout=5).json()
     assert said.pop("mlflow")
-    assert said == {"model": "fraud-detector", "version": "7", "run_id": "abc", "image_digest": None}
+    assert said == {
+        "model": "fraud-detector",
+        "version": "7",
+        "run_id": "abc",
+        "image_digest": None,
+        "commit": "c0ffee",
+    }
 
 
-def test_its_metrics_count_answers_by_status(served: str) -> None:
-    def count(status: str) -> float:
-        lines = requests.get(f"{served}/metrics", timeout=5).text.splitlines()
-        found = [
-            line.rpartition(" ")[2]
-            for line in lines
-            if line.startswith(f'model_requests_total{{status="{status}"')
-        ]
-        return float(found[0]) if found else 0.0
+def test_its_metrics_count_answers_by_code_and_predictions_by_row(served: Serving) -> None:
+    names = [
+        'model_requests_total{code="200"}',
+        'model_requests_total{code="400"}',
+        "model_predictions_total",
+        "model_request_seconds_count",
+    ]
+    before = [served.metric(name) for name in names]
+    served.ask(SPLIT)
+    served.ask({})
+    assert [served.metric(name) for name in names] == [
+        before[0] + 1,
+        before[1] + 1,
+        before[2] + 2,
+        before[3] + 2,
+    ]
+    assert served.metric('model_info{model="fraud-detector",run_id="abc",version="7"}') == 1
+    assert served.metric("model_ready") == 1
+    assert served.metric("model_requests_in_flight") == 0
 
-    before = count("200"), count("400")
-    _ask(served, {"inputs": {"a": [1.0], "b": [0.0], "c": [0.0]}})
-    _ask(served, {})
-    assert (count("200"), count("400")) == (before[0] + 1, before[1] + 1)
-    text = requests.get(f"{served}/metrics", timeout=5).text
-    assert 'model_info{image_digest="",model="fraud-detector",run_id="abc",version="7"} 1.0' in text
-    assert "model_ready 1.0" in text
+
+def test_the_metrics_that_dashboards_name_are_there_from_the_start(served: Serving) -> None:
+    answer = requests.get(f"{served.url}/metrics", timeout=5)
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    families = {family.name: family.type for family in text_string_to_metric_families(answer.text)}
+    assert {name: kind for name, kind in families.items() if name.startswith("model_")} == {
+        "model_requests": "counter",
+        "model_requests_created": "gauge",
+        "model_request_seconds": "histogram",
+        "model_request_seconds_created": "gauge",
+        "model_predictions": "counter",
+        "model_predictions_created": "gauge",
+        "model_requests_in_flight": "gauge",
+        "model_ready": "gauge",
+        "model_info": "gauge",
+    }
+    assert 'model_requests_total{code="500"} 0.0' in answer.text
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "sentence"),
+    ("body", "sentence"),
     [
-        (b"{", 400, "not JSON"),
-        (b"\xff\xfe", 400, "not JSON"),
-        (b"[" * 100_000, 400, "not JSON"),
-        ([1], 400, "must be a JSON object"),
-        ({}, 400, "exactly one of the input fields"),
-        ({"inputs": [1], "instances": [1]}, 400, "exactly one of the input fields"),
-        ({"dataframe_records": [{"a": 1.0}]}, 400, "missing inputs"),
-        ({"dataframe_records": [{"a": "x", "b": 1.0, "c": 1.0}]}, 400, "Failed to convert column a"),
-        ({"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}, 400, "not a valid dataframe"),
-        ({"dataframe_split": 5}, 400, "must be a dictionary"),
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"1" * 10_000, "not JSON"),
+        ([1], "must be a JSON object"),
+        ({}, "exactly one of the input fields"),
+        ({"inputs": [1], "instances": [1]}, "exactly one of the input fields"),
+        ({"dataframe_records": [{"a": 1.0}]}, "missing inputs"),
+        ({"dataframe_records": [{"a": "x", "b": 1.0, "c": 1.0}]}, "Failed to convert column a"),
+        ({"dataframe_split": {"columns": ["a"], "data": [[1, 2]]}}, "not a valid dataframe"),
+        ({"dataframe_split": 5}, "must be a dictionary"),
     ],
-    ids=range(10),
+    ids=range(12),
 )  # fmt: skip
-def test_bad_input_is_answered_with_a_sentence(served: str, body: object, status: int, sentence: str) -> None:
-    answer = _ask(served, body)
-    assert answer.status_code == status
+def test_bad_input_is_answered_with_a_sentence(served: Serving, body: object, sentence: str) -> None:
+    answer = served.ask(body)
+    assert answer.status_code == 400
     assert sentence in answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
     assert "Traceback" not in answer.text
 
 
-def test_another_content_type_and_another_method_are_refused(served: str) -> None:
-    assert _ask(served, b"<x/>", "text/xml").status_code == 415
-    assert requests.get(f"{served}/invocations", timeout=5).status_code == 405
-    assert requests.get(f"{served}/docs", timeout=5).status_code == 404
-
-
-def test_a_body_that_is_too_large_is_refused(served: str) -> None:
-    answer = _ask(served, b" " * ((1 << 20) + 1))
-    assert answer.status_code == 413
-    assert "more than the 1048576 bytes" in answer.json()["error"]
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from("abc") | st.text(max_size=5), inner, max_size=4)
-    ),
-    max_leaves=12,
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "text/xml",
+        "application/vnd.apache.parquet",
+        "application/json; charset=latin-1",
+        "text/csv; x=y",
+    ],
 )
-FORMATS = st.sampled_from(
-    ["dataframe_split", "dataframe_records", "inputs", "instances", "params", "messages"]
+def test_what_is_neither_json_nor_csv_is_refused(served: Serving, content_type: str | None) -> None:
+    answer = served.ask(SPLIT, content_type)
+    assert answer.status_code == 415
+    assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/invocations", 405),
+        ("POST", "/version", 405),
+        ("GET", "/docs", 404),
+        ("GET", "/openapi.json", 404),
+        ("GET", "/../etc/passwd", 404),
+    ],
 )
+def test_any_other_address_says_what_there_is(served: Serving, method: str, path: str, status: int) -> None:
+    answer = requests.request(method, f"{served.url}{path}", timeout=5)
+    assert answer.status_code == status
+    assert "/invocations to POST" in answer.json()["error"]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    body=st.dictionaries(FORMATS, JSON, min_size=1, max_size=2) | JSON | st.binary(max_size=50),
-    csv=st.booleans(),
+@pytest.mark.parametrize(
+    ("do", "status", "error"),
+    [
+        ("raise", 400, "Encountered an unexpected error while evaluating the model."),
+        ("lose", 500, "The model itself failed (ConnectionError)."),
+        ("exit", 500, "The model itself failed (SystemExit)."),
+        ("object", 500, "What the model answers cannot be written as JSON (TypeError)."),
+    ],
 )
-def test_whatever_comes_gets_a_prediction_or_a_sentence(served: str, body: Any, csv: bool) -> None:
-    answer = _ask(served, body, "text/csv" if csv else "application/json")
-    if answer.status_code == 200:
-        assert "predictions" in answer.json()
-    else:
-        assert 400 <= answer.status_code < 500
-        assert answer.json()["error"].strip()
-        assert "Traceback" not in answer.text
-        assert '.py"' not in answer.text
+def test_a_model_that_fails_is_told_from_bad_input(
+    stubborn: Serving, do: str, status: int, error: str
+) -> None:
+    answer = stubborn.ask(_stubborn(do))
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(error)
+    assert "10.9.8.7" not in answer.text
+    assert "Jane Doe" not in answer.text + stubborn.log.read_text()
+    assert stubborn.ask(_stubborn("answer")).status_code == 200
 
 
-class Callers:
-    """Four clients that send one request after the other until told to leave; `got` are statuses and exceptions."""
-
-    def __init__(self, url: str) -> None:
-        self.got: list[object] = []
-        self._url, self._leave = url, threading.Event()
-        self._threads = [threading.Thread(target=self._call) for _ in range(4)]
-        for thread in self._threads:
-            thread.start()
-
-    def _call(self) -> None:
-        with requests.Session() as session:
-            while not self._leave.is_set():
-                try:
-                    answer = session.post(f"{self._url}/invocations", json=SPLIT, timeout=30)
-                    self.got.append((answer.status_code, answer.text))
-                except requests.RequestException as error:
-                    self.got.append(error)
-
-    def leave(self) -> None:
-        self._leave.set()
-        for thread in self._threads:
-            thread.join(30)
-
-
-def test_sigterm_under_load_loses_no_request(model: Path, tmp_path: Path) -> None:
-    with _serving(model, tmp_path, DRAIN_SECONDS="1.5") as (url, process):
-        _until(f"{url}/ready", 200, process)
-        callers, slow = Callers(url), SlowRequest(url)
-        time.sleep(0.5)
-        before = len(callers.got)
-        process.send_signal(signal.SIGTERM)
-        # As in Kubernetes: /ready is 503 at once, and requests stop only when that has got around.
-        assert _until(f"{url}/ready", 503, process, 5).json() == {"status": "the server is ending"}
-        time.sleep(0.7)
-        callers.leave()
-        assert len(callers.got) > before > 0
-        assert set(callers.got) == {(200, '{"predictions": [1, 0]}')}
-        _until_refused(url)
-        assert slow.finish() == b'{"predictions": [1, 0]}'
-        assert process.wait(30) == 0
-
-
-class SlowRequest:
-    """A request of which only a part has been sent yet."""
-
-    def __init__(self, url: str) -> None:
-        host, port = url.removeprefix("http://").split(":")
-        body = json.dumps(SPLIT).encode()
-        head = "POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        self._connection = socket.create_connection((host, int(port)), timeout=30)
-        self._connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:10])
-        self._rest = body[10:]
-
-    def finish(self) -> bytes:
-        """Send the rest and return the body of the answer."""
-        with self._connection as connection:
-            connection.sendall(self._rest)
-            return b"".join(iter(lambda: connection.recv(65536), b"")).rpartition(b"\r\n\r\n")[2]
-
-
-def _until_refused(url: str) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            requests.get(f"{url}/health", timeout=5)
-        except requests.ConnectionError:
-            return
-        time.sleep(0.05)
-    pytest.fail("it went on accepting connections")
+def test_a_number_without_dimensions_counts_as_one_prediction(stubborn: Serving) -> None:
+    before = stubborn.metric("model_predictions_total")
+    assert stubborn.ask(_stubborn("scalar")).json() == {"predictions": 7.0}
+    assert stubborn.metric("model_predictions_total") == before + 1
 
 
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
         ("MLmodel", b"flavors: {}", "cannot serve: MlflowException"),
-        ("serving_input_example.json", b'{"inputs": "nonsense"}', "cannot serve: BadInput"),
+        ("serving_input_example.json", b'{"inputs": "nonsense"}', "cannot serve: NotAnswered"),
     ],
 )  # fmt: skip
 def test_a_model_that_cannot_be_served_ends_the_process_with_the_reason(
-    model: Path, tmp_path: Path, file: str, content: bytes, reason: str
+    models: Path, tmp_path: Path, file: str, content: bytes, reason: str
 ) -> None:
-    broken = shutil.copytree(model, tmp_path / "broken")
+    broken = shutil.copytree(models / "good", tmp_path / "broken")
     (broken / file).write_bytes(content)
-    with _serving(broken, tmp_path) as (_, process):
-        assert process.wait(90) == 1
-    assert reason in (tmp_path / "serve.log").read_text().splitlines()[-1]
+    with serving(broken, tmp_path) as served:
+        assert served.process.wait(120) == 1
+    assert reason in served.log.read_text().splitlines()[-1]
+
+
+def test_a_setting_that_is_no_number_ends_the_process_with_the_reason(tmp_path: Path) -> None:
+    with serving(tmp_path, tmp_path, MAX_REQUESTS="many") as served:
+        assert served.process.wait(60) == 1
+    assert (
+        "cannot serve: MAX_REQUESTS must be a number, not 'many'" in served.log.read_text().splitlines()[-1]
+    )

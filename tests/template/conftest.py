@@ -1,0 +1,66 @@
+"""The model server of the template: trained models, and servers that are asked by many tests."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.template.serving import ROWS, Serving, ask, serving
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the models `good` (scikit-learn) and `stubborn`, as MLflow saves them."""
+    folder = tmp_path_factory.mktemp("models")
+    quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    train = Path(__file__).with_name("train_models.py")
+    subprocess.run(
+        [sys.executable, str(train), str(folder)],
+        check=True, capture_output=True, env=quiet, timeout=240, cwd=folder,
+    )  # fmt: skip
+    return folder
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a server answered while it was loading its model; now it is ready."""
+
+    served: Serving
+    health: requests.Response
+    ready: requests.Response
+    prediction: requests.Response
+
+
+@pytest.fixture(scope="session")
+def start(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """A server with the model `good`, and how it started."""
+    folder = tmp_path_factory.mktemp("served")
+    settings = {"MAX_BODY_BYTES": str(1 << 20), "SOURCE_COMMIT": "c0ffee", "BODY_SECONDS": "3"}
+    with serving(models / "good", folder, **settings) as served:
+        early = served.until("/ready", 503)
+        health = requests.get(f"{served.url}/health", timeout=30)
+        prediction = ask(served.url, {"inputs": ROWS})
+        served.until("/ready", 200)
+        yield Start(served, health, early, prediction)
+
+
+@pytest.fixture
+def served(start: Start) -> Serving:
+    """A server that is ready."""
+    return start.served
+
+
+@pytest.fixture(scope="session")
+def stubborn(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A server that is ready, with the model `stubborn`: four requests at a time, of which two predict."""
+    folder = tmp_path_factory.mktemp("stubborn")
+    (folder / "now").mkdir()
+    settings = {"MAX_REQUESTS": "4", "PREDICTION_THREADS": "2", "COUNTED": str(folder / "now")}
+    with serving(models / "stubborn", folder, **settings) as served:
+        served.until("/ready", 200)
+        yield served
