@@ -62,7 +62,7 @@ def _folded(text: str, start: int, end: int, value: str) -> list[Run] | None:
         if indent is None:
             indent = len(_INDENT.match(raw)[0])  # type: ignore[index]
         line = raw[indent:]
-        if value[inside : inside + 1] == " " and not line.startswith(" "):
+        if value[inside : inside + 1] == " ":
             inside += 1
         while value[inside : inside + 1] == "\n":
             inside += 1

@@ -114,3 +114,10 @@ def test_a_line_proves_nothing_that_the_file_does_not(lines: list[str], new: str
 def test_a_line_is_asked_only_where_it_can_know(text: str, proved: bool) -> None:
     source = parsing.read("a.yaml", text.encode())
     assert agrees(source, scalar_values(source)[-1], "v7") is proved
+
+
+@pytest.mark.parametrize("written", ["v8", "7", "yes", "v7 x", "v7 # x", '"v7', "*v7", ""])
+def test_a_line_proves_no_other_text_than_the_one_that_is_meant(written: str) -> None:
+    source = parsing.read("a.yaml", b"a: v6 # c\n")
+    meant = written if written in ("7", "yes") else "v7"
+    assert not tokens.proves(source, Replace(scalar_values(source)[0], meant), (3, 5, written))
