@@ -10,7 +10,7 @@ import requests
 import yaml  # type: ignore[import-untyped]
 
 from bot.core.model import Kind
-from bot.sandbox.demo.world import CHECK, MANIFESTS, REVIEWER
+from bot.sandbox.demo.world import CHECK, MANIFESTS, REVIEWER, TARGET
 from tests.story.light import LightWorld
 
 PATIENCE = 120.0
@@ -48,12 +48,12 @@ class ToldWorld(LightWorld):
     def until_said(self, words: str) -> None:
         self.until(lambda: words in str(self.standing()["because"]), words)
 
-    def looks_again(self, after: Callable[[], object]) -> float:
+    def looks_again(self, after: Callable[[], object], target: str = TARGET) -> float:
         """Do this, and wait until the bot has looked once more; how long that took, in seconds."""
-        before = self.looked_at()
-        after()
+        before = self.looked_at(target)
         began = time.monotonic()
-        self.until(lambda: self.looked_at() > before, "another look")
+        after()
+        self.until(lambda: self.looked_at(target) > before, "another look")
         return time.monotonic() - began
 
     def restart(self) -> None:
@@ -100,13 +100,18 @@ class ToldWorld(LightWorld):
         """The pull requests, oldest first: title, and open, merged or closed."""
         return [(p["title"], "merged" if p["merged_at"] else p["state"]) for p in self.pull_requests()]
 
-    def looked_at(self) -> datetime:
-        """When the bot last looked at the target."""
-        return datetime.fromisoformat(self.standing()["looked_at"])
+    def looked_at(self, target: str = TARGET) -> datetime:
+        """When the bot last looked at a target."""
+        return datetime.fromisoformat(self.standing(target)["looked_at"])
 
     def said(self) -> list[str]:
         """What the bot has said about the target, newest first."""
         return [str(entry["because"]) for entry in self.standing()["timeline"]]
+
+    def woken_by(self, sender: str) -> set[str]:
+        """The targets that webhooks of this sender have woken."""
+        found = requests.get(f"{self.bot_url}/api/deliveries", timeout=10).json()["deliveries"]
+        return {target for one in found if one["sender"] == sender for target in one["targets"]}
 
     def serves(self) -> str:
         """The version that answers."""

@@ -157,7 +157,7 @@ class DemoWorld:
             progress_deadline=SLOWEST_START,
         )
         self._stack.callback(self.cluster.stop)
-        self.cluster.add_application(APPLICATION, path=OVERLAY, namespace="production")
+        self.follow()
         self.service_url = self.cluster.service_url(APPLICATION)
         source = self.folder / "manifests"
         shutil.copytree(template(), source, ignore=shutil.ignore_patterns("model-image", ".keep"))
@@ -166,6 +166,10 @@ class DemoWorld:
         self.forge.protect(MANIFESTS, "main", required_checks=(CHECK,))
         self.cluster.start()
         self._said(f"cluster        {self.cluster.url}")
+
+    def follow(self) -> None:
+        """Have the cluster follow the production overlay, under the name of the application."""
+        self.cluster.add_application(APPLICATION, path=OVERLAY, namespace="production")
 
     def _localise(self, source: Path) -> None:
         """Turn the template's names into those of this machine, and keep the production target only."""
@@ -336,9 +340,9 @@ class DemoWorld:
             pull for pull, name in names if name is not None and (name.kind, name.version) == (kind, version)
         ]
 
-    def standing(self) -> Any:
-        """How the bot says that the target stands, with its journal."""
-        answer = requests.get(f"{self.bot_url}/api/targets/{TARGET}", timeout=10)
+    def standing(self, target: str = TARGET) -> Any:
+        """How the bot says that a target stands, with its journal."""
+        answer = requests.get(f"{self.bot_url}/api/targets/{target}", timeout=10)
         answer.raise_for_status()
         return answer.json()
 
