@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ def serve(bot: "Bot") -> None:
         bot.world, queue, bot.settings.sweep, told=metrics.passed, swept=lambda at: _swept(bot, metrics, at)
     )
     server = _listen(bot, _doors(bot, queue, loop, metrics))
+    bot.catalogue.changed = lambda names: _wake(queue, names)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     log.info("listening on http://%s:%s", bot.settings.server.host, server.effective_port)
@@ -56,6 +58,15 @@ def _swept(bot: "Bot", metrics: Metrics, at: datetime) -> None:
         bot.journal.prune(at - KEPT)
     except (Refused, Retryable) as problem:
         log.warning("the journal could not be pruned: %s", problem)
+    try:
+        bot.manifests.tidy()
+    except (Refused, Retryable) as problem:
+        log.warning("the mirror of the manifests repo could not be tidied: %s", problem)
+
+
+def _wake(queue: MemoryQueue, names: Iterable[str]) -> None:
+    for name in names:
+        queue.wake(name)
 
 
 def _listen(bot: "Bot", doors: Doors) -> Any:

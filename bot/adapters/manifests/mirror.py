@@ -19,6 +19,8 @@ _URL = re.compile(r"(?:https?|ssh|file)://[^\s\"'\\]+\Z|/[^\s\"'\\]+\Z|[\w.-]+@[
 _WITH_PASSWORD = re.compile(r"https?://[^/]*@")
 _HEADS = "refs/heads/"
 _SEEN = "refs/remotes/origin/"
+_LACKS = re.compile(r"fetch [0-9a-f]+ from promisor remote")
+_MOVES = 3
 _STALE = 30  # seconds; git holds a lock for milliseconds
 
 
@@ -65,6 +67,7 @@ class Mirror:
         self._refs: Refs | None = None
         self._fetching = threading.Lock()
         self._begun = self._completed = 0
+        self._newest = "", float("-inf")
 
     def fetch(self) -> Refs:
         """Bring the mirror up to date. Those who call while a fetch runs share the next one: theirs must begin later."""
@@ -72,17 +75,21 @@ class Mirror:
         with self._fetching:
             if self._completed < mine or self._refs is None:
                 self._begun += 1
-                number = self._begun
+                number, began = self._begun, time.monotonic()
                 self._refs = self._fetched()
-                self._completed = number
+                self._completed, self._newest = number, (self._refs.base, began)
             return self._refs
 
     def refs(self) -> Refs:
         """The remote's branches as of the last fetch."""
         return self._refs or self.fetch()
 
+    def newest(self) -> tuple[str, float]:
+        """The base branch's head at the newest fetch that went well, and when that began (monotonic seconds)."""
+        return self._newest
+
     def _fetched(self) -> Refs:
-        with self._owned():
+        with self.owned():
             self._prepare()
             options = ("--no-tags", "--prune", "--no-write-fetch-head", "--no-auto-maintenance")
             answer = self.git.ask(
@@ -100,7 +107,8 @@ class Mirror:
         return Refs(heads[_SEEN + self.base], branches)
 
     @contextlib.contextmanager
-    def _owned(self) -> Iterator[None]:
+    def owned(self) -> Iterator[None]:
+        """While inside, nobody else fetches or tidies; not even another process that shares the folder."""
         # Two bots may share a data folder (`plan` beside `serve`): git's own locks fail at once instead of waiting.
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "gitops-bot.lock").open("w") as lock:
@@ -132,17 +140,23 @@ class Mirror:
 
     def push_all(self, pushes: Sequence[Push]) -> list[Exception | None]:
         """Several of them in one push; for each what went wrong with it, if anything."""
-        arguments = [f"--force-with-lease={_HEADS}{push.name}:{push.expect or ''}" for push in pushes] + [
-            "pushed",
-            *(push.spec for push in pushes),
-        ]
-        answer = self.git.ask("push", "--porcelain", "--no-verify", *arguments, remote=True, patience=300)
+        answer = self._asked(pushes)
+        for _ in range(_MOVES):
+            # Somebody moved the base branch since the fetch: git would send history, down to blobs that are not here.
+            if answer.code and _LACKS.search(answer.err):
+                self.fetch()
+                answer = self._asked(pushes, "--no-thin")
         said = answer.out.decode(errors="replace").splitlines()
         results = [self._pushed(push, said, answer) for push in pushes]
         for push, error in zip(pushes, results, strict=True):
             if error is None:
                 self._note(push.name, push.commit)
         return results
+
+    def _asked(self, pushes: Sequence[Push], *options: str) -> Answer:
+        leases = [f"--force-with-lease={_HEADS}{push.name}:{push.expect or ''}" for push in pushes]
+        arguments = [*options, *leases, "pushed", *(push.spec for push in pushes)]
+        return self.git.ask("push", "--porcelain", "--no-verify", *arguments, remote=True, patience=300)
 
     def _pushed(self, push: Push, said: Sequence[str], answer: Answer) -> Exception | None:
         status = next((line for line in said if f"{push.spec}\t" in line), "")

@@ -11,6 +11,7 @@ from typing import TypeVar
 from bot.adapters.manifests import history, listing, pins
 from bot.adapters.manifests.commits import Identity
 from bot.adapters.manifests.git import Token, lines
+from bot.adapters.manifests.housekeeping import tidied
 from bot.adapters.manifests.listing import Mention, PinLine
 from bot.adapters.manifests.mirror import Mirror, Moved
 from bot.adapters.manifests.writing import Order, Writing
@@ -54,6 +55,17 @@ class GitManifests:
     def fetch(self) -> str:
         """Bring the mirror up to date and return the head of the base branch."""
         return self._mirror.fetch().base
+
+    def fetched(self) -> tuple[str, float]:
+        """The head that the newest fetch found, whoever asked for it, and when that began (monotonic seconds).
+
+        Before the first: no head, and -inf.
+        """
+        return self._mirror.newest()
+
+    def tidy(self) -> bool:
+        """Pack what many fetches left behind, where it is much; returns whether it was. Nothing is lost by it."""
+        return tidied(self._mirror)
 
     def file(self, path: str, commit: str) -> bytes | None:
         """A file's bytes at a commit, or None where there is none."""
