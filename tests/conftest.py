@@ -6,11 +6,16 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from bot.sandbox.tracking import TrackingServer
 from bot.sandbox.training import Trained, command
 
 COMMIT = "3f" * 20
+
+# How long an example takes says something about the machine only.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

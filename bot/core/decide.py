@@ -61,6 +61,11 @@ def _paused(look: Snapshot) -> Decision | None:
     return None
 
 
+def _partly(look: Snapshot) -> Decision | None:
+    """What a person has changed in part is theirs; only what fails is taken back, where it still stands."""
+    return Decision(Wait(), look.pinned.partly) if look.pinned.partly else None
+
+
 # --- 3. to 6. What is wanted -----------------------------------------------------------------------
 
 
@@ -305,6 +310,7 @@ def _number(proposal: Proposal | None) -> int | None:
 _SITUATIONS: tuple[Callable[[Snapshot], Decision | None], ...] = (
     _paused,
     unproven,
+    _partly,
     _nothing_wanted,
     _agreed,
     _superseded,

@@ -403,6 +403,7 @@ class Pinned:
     trailers: Mapping[str, str] = field(default_factory=dict)
     head: str = ""  # the base branch's head that this was read at
     later: tuple[str, ...] = ()
+    partly: str = ""  # what the pins say instead, where a person changed some of them and not all
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ def unproven(look: Snapshot) -> Decision | None:
     """What the bot brought must be proven or taken back before anything newer."""
     if look.brought_by is None or look.verdict is None:
         return None
+    if look.pinned.partly and look.verdict.outcome is not Outcome.FAILED:
+        return None
     if look.verdict.outcome in _UNDECIDED and _overtaken(look):
         return None
     if look.verdict.outcome is Outcome.SUCCEEDED and _baking(look) is not None and _newer(look):

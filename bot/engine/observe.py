@@ -186,7 +186,7 @@ def _gated(look: Snapshot, world: World) -> Snapshot:
         return replace(look, earlier=Earlier(after.target, None, live=False))
     pinned = world.manifests.pinned(other)
     proof = world.forge.proof(pinned.commit, other.name)
-    version = version_of_tag(pinned.value.tag)
+    version = version_of_tag(pinned.value.tag) if not pinned.partly else None
     return replace(look, earlier=Earlier(other.name, version, proof.state is ProofState.LIVE, proof.at))
 
 

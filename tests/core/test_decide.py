@@ -71,6 +71,7 @@ FAILED = Proof(ProofState.FAILED, "it did not come up")
 BAD = verdict(Outcome.FAILED, "the pods crash")
 GOOD = verdict(Outcome.SUCCEEDED, "it answers")
 BLOCKED = verdict(Outcome.PENDING, "v6 is retried", blocked=True)
+APART = "the pins disagree: a says v6, b says hotfix; make them say the same"
 RUN = Build("1", "c", BuildState.RUNNING, "https://ci.test/1", started_at=NOW - timedelta(seconds=30))
 BUILT = replace(RUN, state=BuildState.SUCCEEDED, ended_at=NOW - timedelta(seconds=30))
 REVERTED = brought(
@@ -123,6 +124,9 @@ SITUATIONS: dict[str, tuple[Snapshot, type[Action], str]] = {
     "failed, and what it replaced was never proven": (brought(verdict=BAD, before_proven=False), OpenRevert, "going back to v6, which was never proven live, so a person must merge it"),
     "failed, and that could not be taken back": (brought(verdict=BAD, proof=FAILED), Wait, "it did not come up"),
     "failed, and what it replaced was broken too": (brought(verdict=BAD, brought_by=merged(deploy(12, "7"), labels=frozenset({LABEL, LABEL_BROKEN}))), MarkFailed, "neither did what #12 replaced: the pods crash; the bot does not blame version 7"),
+    "failed, and a person changed one of its pins": (brought(verdict=BAD, pinned=pinned("7", "6", partly=APART)), OpenRevert, "going back to v6"),
+    "a person changed one of its pins": (brought(verdict=GOOD, pinned=pinned("7", "6", partly=APART)), Wait, "the pins disagree"),
+    "a person changed one of the pins of what is proven": (look(pinned=pinned("6", partly=APART)), Wait, "the pins disagree"),
     "failed in a storm": (brought(verdict=BAD, recent_reverts=5), OpenRevert, "there were 5 other reverts within an hour, so a person must merge this one"),
     "failed before a storm": (brought(verdict=BAD, recent_reverts=4), OpenRevert, "going back to v6"),
     "failed in a storm, the revert is open": (brought(verdict=BAD, revert=revert(13, "7", 12, labels=frozenset({LABEL, LABEL_REVERT, LABEL_PERSON}))), Wait, "a person must merge the revert #13: there were too many within an hour"),

@@ -97,9 +97,15 @@ def value_or_none(mirror: Mirror, state: State, target: Target) -> PinValue | No
 
 
 def pinned(mirror: Mirror, head: str, target: Target) -> Pinned:
-    """What the pins say at `head` of the base branch, and the newest first-parent commit that made it so."""
+    """What the pins say at `head` of the base branch, and the newest first-parent commit that made it so.
+
+    Where a person has changed some of them by hand, what the others still say, with the disagreement as `partly`.
+    """
     state = state_at(mirror, head, target)
-    value = pins.value(target, files(mirror, state))
+    try:
+        value = pins.value(target, files(mirror, state))
+    except pins.Disagreement as problem:
+        return _partly(mirror, head, target, state, problem)
     step, before = _change(mirror, head, target, state, value)
     author, trailers = _author_and_trailers(mirror, step.commit)
     later = lines(mirror.git.run("rev-list", "--first-parent", "--reverse", f"{step.commit}..{head}"))
@@ -113,6 +119,21 @@ def pinned(mirror: Mirror, head: str, target: Target) -> Pinned:
         head=head,
         later=tuple(later),
     )
+
+
+def _partly(mirror: Mirror, head: str, target: Target, state: State, problem: pins.Disagreement) -> Pinned:
+    """What all pins said last, as long as one of them still says it; otherwise the disagreement is raised."""
+    content = files(mirror, state)
+    for step in _touching(mirror, head, pins.paths(target.pins), state, (0, _STEPS[2])):
+        together = value_or_none(mirror, step.before, target)
+        if together is None:
+            continue
+        if not pins.any_says(target, content, together):
+            break
+        agreed = pinned(mirror, f"{step.commit}^", target)
+        later = lines(mirror.git.run("rev-list", "--first-parent", "--reverse", f"{agreed.commit}..{head}"))
+        return dataclasses.replace(agreed, head=head, later=tuple(later), partly=str(problem))
+    raise problem
 
 
 def still_pinned(mirror: Mirror, head: str, target: Target, known: Pinned) -> Pinned | None:

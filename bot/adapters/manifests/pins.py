@@ -8,7 +8,11 @@ from bot.adapters.manifests.source import Source
 from bot.core.model import PinValue, Target
 from bot.ports import Refused
 
-__all__ = ["Files", "edited", "folders", "inside", "paths", "places", "value"]
+__all__ = ["Disagreement", "Files", "any_says", "edited", "folders", "inside", "paths", "places", "value"]
+
+
+class Disagreement(Refused):
+    """The pins of one target say different things."""
 
 
 def places(target: Target, files: Files) -> list[Place]:
@@ -25,9 +29,14 @@ def value(target: Target, files: Files) -> PinValue:
     for place in found[1:]:
         if not references.agree(place.value, together):
             said = f"{found[0]} says {_text(found[0].value)}, {place} says {_text(place.value)}"
-            raise Refused(f"the pins of {target.name} disagree: {said}; make them say the same")
+            raise Disagreement(f"the pins of {target.name} disagree: {said}; make them say the same")
         together = references.merged(together, place.value)
     return together
+
+
+def any_says(target: Target, files: Files, said: PinValue) -> bool:
+    """Whether at least one pin says this."""
+    return any(references.agree(place.value, said) for place in places(target, files))
 
 
 def _text(said: PinValue) -> str:
