@@ -1,0 +1,143 @@
+"""Checks the manifests of this repo: `python .github/validate.py`, from its root. The workflow `validate` runs it.
+
+Every kustomization that no other one takes in is rendered with `kubectl kustomize`; each of its objects must fit the schema
+of Kubernetes without an unknown field, and keep the rules below. Alert rules are checked, and tested, with promtool.
+Prints a line for each fault and ends with 1 if there is any. Needs kubectl 1.27 or newer, promtool, and what
+.github/requirements.txt names.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import yaml
+
+KUBERNETES = "1.33"  # the version of your clusters
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+Document = dict[str, Any]
+
+
+def leaves(root: Path) -> list[Path]:
+    """The folders of the kustomizations that no other one takes in; components are none."""
+    files = {file.parent.resolve(): yaml.safe_load(file.read_text()) for file in root.rglob("kustomization.yaml")}
+    taken = {
+        (folder / entry).resolve()
+        for folder, said in files.items()
+        for key in ("resources", "components")
+        for entry in said.get(key) or []
+    }
+    return sorted(
+        folder for folder, said in files.items() if folder not in taken and said.get("kind") != "Component"
+    )
+
+
+def render(folder: Path) -> list[Document]:
+    """The objects of a kustomization. Raises ValueError with what kustomize says."""
+    done = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ValueError(done.stderr.strip())
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def faults(documents: list[Document]) -> Iterator[str]:
+    """What is wrong with the objects of one kustomization, a sentence each."""
+    for document in documents:
+        name = f"{document['kind']} {document['metadata']['name']}"
+        yield from (f"{name}: {fault}" for fault in _schema(document))
+        if document["kind"] in WORKLOADS:
+            yield from (f"{name}: {fault}" for fault in _pod(document["spec"]["template"]["spec"]))
+        if document["kind"] == "Secret" and (document.get("data") or document.get("stringData")):
+            yield f"{name}: a secret in git is no secret: write where it comes from instead"
+    yield from _services(documents)
+
+
+def _schema(document: Document) -> Iterator[str]:
+    try:
+        kubernetes_validate.validate(document, KUBERNETES, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        where = ".".join(str(step) for step in error.path)
+        yield f"{where or 'the object'}: {error.message.splitlines()[0][:300]}"
+    except kubernetes_validate.SchemaNotFoundError:
+        return  # of a custom resource, whose schema is in the cluster
+
+
+def _pod(pod: Document) -> Iterator[str]:
+    """The restricted Pod Security Standard as far as manifests forget it, and images that say what they are."""
+    shared = pod.get("securityContext") or {}
+    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        name, own = container["name"], container.get("securityContext") or {}
+        if own.get("runAsNonRoot", shared.get("runAsNonRoot")) is not True:
+            yield f"container {name}: runAsNonRoot is not true"
+        if (own.get("seccompProfile") or shared.get("seccompProfile") or {}).get("type") != "RuntimeDefault":
+            yield f"container {name}: seccompProfile is not RuntimeDefault"
+        for key, value in RESTRICTED.items():
+            if own.get(key) != value:
+                yield f"container {name}: {key} is not {value}"
+        image, _, digest = str(container.get("image", "")).partition("@")
+        tag = image.rpartition("/")[2].partition(":")[2]
+        if not digest and tag in ("", "latest"):
+            yield f"container {name}: the image {image} can be another one tomorrow: write a tag, or a digest"
+
+
+def _services(documents: list[Document]) -> Iterator[str]:
+    """A Service that selects nothing is an outage. Blue and green rest on this: the selector is a pin there."""
+    labels = [
+        document["spec"]["template"].get("metadata", {}).get("labels", {})
+        for document in documents
+        if document["kind"] in WORKLOADS
+    ]
+    for document in documents:
+        selector = document["spec"].get("selector") if document["kind"] == "Service" else None
+        if selector and not any(selector.items() <= of.items() for of in labels):
+            said = ", ".join(f"{key}={value}" for key, value in selector.items())
+            yield f"Service {document['metadata']['name']}: no pod of this commit has the labels {said}"
+
+
+def rule_faults(rules: Path) -> Iterator[str]:
+    """What promtool says about the PrometheusRules in a folder, and about their tests beside them."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for file in sorted(rules.glob("*.yaml")):
+            document = yaml.safe_load(file.read_text())
+            if document.get("kind") == "PrometheusRule":
+                (folder / f"{file.stem}.rules.yaml").write_text(yaml.safe_dump(document["spec"]))
+            elif file.name.endswith(".test.yaml"):
+                (folder / file.name).write_text(file.read_text())
+        for words in (("check", "rules", "*.rules.yaml"), ("test", "rules", "*.test.yaml")):
+            for file in sorted(folder.glob(words[2])):
+                command = ["promtool", *words[:2], file.name]
+                done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    yield f"{rules}: {' '.join(command)}: {(done.stdout + done.stderr).strip()}"
+
+
+def main(root: Path) -> int:
+    """Check everything below this folder."""
+    found = 0
+    for folder in leaves(root):
+        name = folder.relative_to(root.resolve())
+        try:
+            documents = render(folder)
+        except ValueError as error:
+            wrong = [str(error)]
+        else:
+            wrong = list(faults(documents))
+            print(f"{name}: {len(documents)} objects")
+        for fault in wrong:
+            print(f"{name}: {fault}")
+        found += len(wrong)
+    for fault in rule_faults(root / "monitoring" / "rules"):
+        print(fault)
+        found += 1
+    print(f"{found} faults" if found else "Nothing is wrong.")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path.cwd()))
