@@ -1,0 +1,167 @@
+"""Fetching a model for its image, and keeping what it answers: the scripts that CI runs, with a real MLflow store."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.core.names import ANSWER_TAG
+from tests.template.serving import ANSWER, MODEL_IMAGE
+
+pytestmark = [pytest.mark.world, pytest.mark.xdist_group("serve")]
+
+# Versions 1 (good), 2 (its code does what it says in example), 3 (without a list of dependencies) of one model.
+REGISTER = """
+import sys, mlflow
+uri, folder = sys.argv[1:]
+client = mlflow.MlflowClient(uri, uri)
+client.create_registered_model("fraud")
+for name in ("good", "stubborn", "bare"):
+    client.create_model_version("fraud", f"{folder}/{name}")
+"""
+NOISY = """
+print("noise while it is loaded", flush=True)
+import os
+os.write(1, b"noise from below")
+"""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A model registry in a file."""
+
+    uri: str
+
+    def tag(self, version: str) -> str | None:
+        """What is kept as the answer of a version."""
+        database = sqlite3.connect(self.uri.removeprefix("sqlite:///"))
+        query = "select value from model_version_tags where key = ? and version = ?"
+        row = database.execute(query, (ANSWER_TAG, version)).fetchone()
+        database.close()
+        return str(row[0]) if row else None
+
+
+@pytest.fixture(scope="module")
+def store(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("store")
+    for name in ("good", "stubborn"):
+        shutil.copytree(models / name, folder / name)
+    shutil.copytree(models / "good", folder / "bare")
+    (folder / "bare" / "requirements.txt").unlink()
+    (folder / "good" / "MLmodel").chmod(0o600)
+    uri = f"sqlite:///{folder}/mlflow.db"
+    subprocess.run(
+        [sys.executable, "-c", REGISTER, uri, str(folder)],
+        check=True, capture_output=True, timeout=240, cwd=folder,
+    )  # fmt: skip
+    return Store(uri)
+
+
+def _run(
+    script: str, *words: str, folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
+    return subprocess.run(
+        [sys.executable, str(MODEL_IMAGE / script), *words],
+        capture_output=True, text=True, timeout=240, cwd=folder,
+        env={"PATH": os.environ["PATH"], **quiet, **(environment or {})},
+    )  # fmt: skip
+
+
+def _of(store: Store, version: str) -> dict[str, str]:
+    return {"MLFLOW_TRACKING_URI": store.uri, "MODEL_NAME": "fraud", "MODEL_VERSION": version}
+
+
+def test_fetch_alone_leaves_what_the_image_needs_and_keeps_the_answer(store: Store, tmp_path: Path) -> None:
+    done = _run("fetch.py", str(tmp_path / "out"), folder=tmp_path, environment=_of(store, "1"))
+    assert done.returncode == 0, done.stderr
+    release = json.loads((tmp_path / "out" / "release.json").read_text())
+    assert (release["model"], release["version"]) == ("fraud", "1")
+    assert set(release) == {"model", "version", "run_id", "created", "source", "revision"}
+    answer = json.loads(store.tag("1") or "null")
+    assert set(answer) == {"predictions"}
+    assert len(answer["predictions"]) == 2
+
+
+def test_apart_from_mlflow_the_model_is_asked_without_credentials_and_its_answer_kept_afterwards(
+    store: Store, tmp_path: Path
+) -> None:
+    done = _run("fetch.py", "--only-download", str(tmp_path), folder=tmp_path, environment=_of(store, "2"))
+    assert done.returncode == 0, done.stderr
+    assert store.tag("2") is None
+    code = tmp_path / "model" / "stubborn_model.py"
+    code.write_text(NOISY + code.read_text())
+    asked = _run("answer.py", "ask", "model", folder=tmp_path)
+    assert (asked.returncode, asked.stdout) == (0, '{"predictions":[6.0]}\n')
+    assert "noise while it is loaded" in asked.stderr
+    (tmp_path / "answer.json").write_text(asked.stdout)
+    kept = _run("answer.py", "keep", "answer.json", folder=tmp_path, environment=_of(store, "2"))
+    assert kept.returncode == 0
+    assert kept.stderr.splitlines()[-1] == f"What it answered is kept in the tag {ANSWER_TAG}"
+    assert store.tag("2") == '{"predictions":[6.0]}'
+
+
+def test_what_is_fetched_can_be_read_by_the_user_of_the_image(store: Store, tmp_path: Path) -> None:
+    _run("fetch.py", "--only-download", str(tmp_path), folder=tmp_path, environment=_of(store, "1"))
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "model").iterdir()}
+    assert modes == {0o644}
+    assert (tmp_path / "model").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_version_that_does_not_say_what_it_needs_becomes_no_image(store: Store, tmp_path: Path) -> None:
+    done = _run("fetch.py", str(tmp_path), folder=tmp_path, environment=_of(store, "3"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: the model has no requirements.txt")
+    assert not (tmp_path / "release.json").exists()
+
+
+def test_a_model_that_does_not_answer_says_why_and_prints_nothing(models: Path, tmp_path: Path) -> None:
+    shutil.copytree(models / "stubborn", tmp_path / "model")
+    example = tmp_path / "model" / "serving_input_example.json"
+    example.write_text(example.read_text().replace('"answer"', '"exit"'))
+    done = _run("answer.py", "ask", "model", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == (
+        "Error: the model does not load and answer its input example: NotAnswered: The model itself failed (SystemExit)."
+    )
+
+
+def test_a_model_without_an_input_example_has_no_answer(models: Path, store: Store, tmp_path: Path) -> None:
+    shutil.copytree(models / "good", tmp_path / "model")
+    for name in ("input_example.json", "serving_input_example.json"):
+        (tmp_path / "model" / name).unlink()
+    text = (tmp_path / "model" / "MLmodel").read_text()
+    (tmp_path / "model" / "MLmodel").write_text(text.partition("saved_input_example_info:")[0])
+    asked = _run("answer.py", "ask", "model", folder=tmp_path)
+    assert (asked.returncode, asked.stdout) == (0, "null\n")
+    (tmp_path / "answer.json").write_text(asked.stdout)
+    kept = _run("answer.py", "keep", "answer.json", folder=tmp_path, environment=_of(store, "3"))
+    assert kept.returncode == 0
+    assert "no input example" in kept.stderr
+    assert store.tag("3") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "code", "said"),
+    [
+        (json.dumps({"predictions": [0.123456789] * 400}), "3", 0, "it is not kept"),
+        (ANSWER, "99", 0, f"The answer cannot be kept in the tag {ANSWER_TAG}"),
+        ("Traceback", "3", 1, "answer.json is not an answer"),
+    ],
+    ids=["too long", "no such version", "no JSON"],
+)
+def test_an_answer_that_cannot_be_kept_is_said(
+    store: Store, tmp_path: Path, text: str, version: str, code: int, said: str
+) -> None:
+    (tmp_path / "answer.json").write_text(text)
+    kept = _run("answer.py", "keep", "answer.json", folder=tmp_path, environment=_of(store, version))
+    assert kept.returncode == code
+    assert said in kept.stderr.splitlines()[-1]
+    assert store.tag(version) is None
