@@ -13,12 +13,12 @@ RUN pip install --no-cache-dir --disable-pip-version-check uv==0.13.9
 WORKDIR /src
 # The libraries first: they change with the lock file alone, and this layer with them.
 COPY pyproject.toml uv.lock ./
-RUN uv sync --frozen --no-dev --no-install-project --no-cache
+RUN uv sync --frozen --no-dev --extra postgres --no-install-project --no-cache
 
 COPY LICENSE README.md ./
 COPY gitops-template ./gitops-template
 COPY bot ./bot
-RUN uv sync --frozen --no-dev --no-editable --no-cache
+RUN uv sync --frozen --no-dev --extra postgres --no-editable --no-cache
 
 
 FROM python:3.11-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba
