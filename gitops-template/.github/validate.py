@@ -25,7 +25,9 @@ Document = dict[str, Any]
 
 def leaves(root: Path) -> list[Path]:
     """The folders of the kustomizations that no other one takes in; components are none."""
-    files = {file.parent.resolve(): yaml.safe_load(file.read_text()) for file in root.rglob("kustomization.yaml")}
+    files = {
+        file.parent.resolve(): yaml.safe_load(file.read_text()) for file in root.rglob("kustomization.yaml")
+    }
     taken = {
         (folder / entry).resolve()
         for folder, said in files.items()

@@ -19,6 +19,8 @@ from bot.config.promotions import parse_promotions
 from bot.config.schema import schema
 from bot.core.model import Catalogue, PinValue, Target
 from bot.core.names import UNRELEASED
+from bot.sandbox.cluster.deployment import spec_of
+from bot.sandbox.cluster.manifest import CannotRender
 from bot.sandbox.demo.world import localised
 from tests.adapters.manifests.remote import Remote, opened
 from tests.template.rendered import IMAGE, OVERLAYS, TEMPLATE, copied, one, rendered
@@ -159,6 +161,18 @@ def test_a_promotion_changes_image_labels_and_digest_of_its_environment_alone(
     assert template["metadata"]["labels"]["app.kubernetes.io/version"] == "v7"
     assert deployment["metadata"]["labels"]["app.kubernetes.io/version"] == "v7"
     assert rendered(OVERLAYS[other.name.partition("/")[2]], root=tmp_path) == before
+
+
+def test_the_server_is_told_the_digest_that_is_pinned(tmp_path: Path) -> None:
+    repo = Repo(copied(tmp_path, "apps"))
+    repo.set(targets()["fraud-detector/production"], V7)
+    deployment = one(rendered(PRODUCTION, root=tmp_path), "Deployment")
+    found = spec_of(deployment, "default", min_ready=1, deadline=60).template.environment
+    assert found["IMAGE_DIGEST"] == V7.digest
+    server = deployment["spec"]["template"]["spec"]["containers"][0]
+    server["env"].append({"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}})
+    with pytest.raises(CannotRender, match="elsewhere: NODE"):
+        spec_of(deployment, "default", min_ready=1, deadline=60)
 
 
 def test_a_revert_gives_the_old_bytes_back(tmp_path: Path) -> None:
