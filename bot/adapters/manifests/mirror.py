@@ -142,7 +142,8 @@ class Mirror:
         """Several of them in one push; for each what went wrong with it, if anything."""
         answer = self._asked(pushes)
         for _ in range(_MOVES):
-            # Somebody moved the base branch since the fetch: git would send history, down to blobs that are not here.
+            # Somebody moved the base branch since the fetch: git would send history, down to blobs that are not here;
+            # or (thin) compare with blobs that are not here.
             if answer.code and _LACKS.search(answer.err):
                 self.fetch()
                 answer = self._asked(pushes, "--no-thin")

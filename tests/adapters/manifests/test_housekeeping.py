@@ -237,13 +237,14 @@ def test_what_killed_processes_left_long_ago_is_removed(manifests: GitManifests,
     assert clutter(mirror.folder).packs <= 2
 
 
-def test_a_base_branch_that_moves_between_fetch_and_push_stops_no_promotion(
-    manifests: GitManifests, remote: Remote
-) -> None:
+def test_a_base_branch_that_moves_between_fetch_and_push_stops_no_promotion(tmp_path: Path) -> None:
+    remote = opened(tmp_path, {APP: ENTRY, "README.md": "hello\n"})
+    assert remote.server is not None
+    manifests = GitManifests(remote.url, tmp_path / "mirror", clock=lambda: NOW)
     manifests.fetch()
-    manifests.diff(PRODUCTION, V7)  # what the edit needs is here
     moved(remote, 3)
     commit = manifests.write(PRODUCTION, BRANCH, V7, "Deploy\n", expect=None)
+    remote.server.stop()
     assert commit == remote.head(BRANCH)
     assert b"newTag: v7" in remote.show(commit, APP)
 
