@@ -57,8 +57,13 @@ class Settings(Section):
         description="The forge of the manifests repo.", examples=["{token: {env: GITHUB_TOKEN}}"]
     )
     data: LocalPath = Field(
-        description="The folder for the database and the mirror of the manifests repo; from the folder of bot.yaml if relative.",
+        description="The folder for the database and the mirror of the manifests repo, one for each replica; from the folder of bot.yaml if relative.",
         examples=["/var/lib/gitops-bot"],
+    )
+    database: Secret | None = Field(
+        default=None,
+        description="A PostgreSQL URL instead of the database in the data folder, so that several replicas can run.",
+        examples=["{env: DATABASE_URL}"],
     )
     argocd: ArgoCDAccess | None = Field(
         default=None,

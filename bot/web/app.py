@@ -55,7 +55,8 @@ def _health(app: Flask, doors: Doors) -> None:
     @app.get("/ready")
     def ready() -> ResponseReturnValue:
         reasons = _not_ready_because(doors)
-        return jsonify(ready=not reasons, reasons=reasons), 503 if reasons else 200
+        leads = doors.leads is None or doors.leads()
+        return jsonify(ready=not reasons, leads=leads, reasons=reasons), 503 if reasons else 200
 
     @app.get("/metrics")
     def metrics() -> ResponseReturnValue:

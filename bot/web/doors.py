@@ -27,7 +27,8 @@ class Doors:
 
     `wake` has a target looked at soon. `release` lifts a hold and returns what it did in a sentence. Whoever presses its
     button must know `operator_token`; hand in `release` without one only where whoever reaches the page may do that,
-    because the page knows no logins. An empty token lets nobody in. `alive` says whether the loop runs.
+    because the page knows no logins. An empty token lets nobody in. `alive` says whether the loop runs,
+    and `leads` whether this replica is the one that looks at targets; None where there is one only.
     `repetitions` says of journal entries when each was first made and how often in a row. `github_login` is the
     bot's own account; `manifests_repository` (`owner/name`) and `base_branch` say which pushes matter.
     """
@@ -49,6 +50,7 @@ class Doors:
     manifests_repository: str | None = None
     base_branch: str | None = None
     alive: Callable[[], bool] = _alive
+    leads: Callable[[], bool] | None = None
     release: Callable[[str], str] | None = None
     operator_token: Callable[[], str] | None = None
     repetitions: Callable[[Sequence[int]], Mapping[int, tuple[datetime, int]]] = _no_repetitions

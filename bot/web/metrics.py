@@ -41,6 +41,7 @@ class Metrics:
         standings: Callable[[], Mapping[str, Standing]],
         queue: Callable[[], Sequence[Queued]],
         version: str = "unknown",
+        leads: Callable[[], bool] | None = None,
     ) -> None:
         """Register everything; every series of the closed sets exists from the start, at 0."""
         self.registry = CollectorRegistry()
@@ -64,6 +65,12 @@ class Metrics:
             "When every target was last queued by the sweep.",
             registry=self.registry,
         )
+        leading = Gauge(
+            "gitops_bot_leads",
+            "Whether this replica looks at targets; one of several does.",
+            registry=self.registry,
+        )
+        leading.set_function(lambda: float(leads is None or leads()))
         info = Gauge("gitops_bot_build_info", "The bot's version.", ["version"], registry=self.registry)
         info.labels(version).set(1)
         for sender in SENDERS:

@@ -46,7 +46,11 @@ def _machine(bot: "Bot") -> Iterator[Finding]:
     yield Finding("git command", git is not None, git or "not found", "" if git else "Install git.")
     for warning in secret_warnings(bot.settings):
         yield Finding("secrets", False, warning, "Make the file private.")
-    yield _asked("data folder", lambda: _journal(bot), "Make the folder `data:` writable for the bot.")
+    if bot.settings.database is None:
+        yield _asked("data folder", lambda: _journal(bot), "Make the folder `data:` writable for the bot.")
+    else:
+        fix = "Check `database:`, and that its user may create tables there."
+        yield _asked("database", lambda: _journal(bot), fix)
     hooks = bot.settings.webhooks
     for sender, secrets in (("MLflow", hooks.mlflow), ("GitHub", hooks.github)):
         if not secrets:
@@ -62,7 +66,9 @@ def _machine(bot: "Bot") -> Iterator[Finding]:
 
 def _journal(bot: "Bot") -> str:
     bot.journal.ping()
-    return f"{bot.settings.data} is writable"
+    return (
+        f"{bot.settings.data} is writable" if bot.settings.database is None else "PostgreSQL can be written"
+    )
 
 
 def _neighbours(bot: "Bot") -> Iterator[Finding]:

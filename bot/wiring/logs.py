@@ -6,7 +6,10 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
+from urllib.parse import unquote, urlsplit
 
+from bot.config.secret import Secret
 from bot.config.settings import Settings
 from bot.ports import Retryable
 
@@ -22,10 +25,20 @@ def configure(settings: Settings) -> None:
     """Send the log to standard error as `log:` asks. The values of all secrets of the settings are blotted out."""
     handler = logging.StreamHandler(sys.stderr)
     known = [secret.value for _, secret in settings.secrets()]
+    if settings.database is not None:
+        known.append(partial(_password, settings.database))
     handler.setFormatter(Discreet(known, as_json=settings.log.format == "json"))
     logging.basicConfig(level=settings.log.level.upper(), handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _password(database: Secret) -> str:
+    """The password in the database's URL, which somebody may say without the rest of it; empty where there is none."""
+    try:
+        return unquote(urlsplit(database.value()).password or "")
+    except ValueError:
+        return ""
 
 
 class Discreet(logging.Formatter):

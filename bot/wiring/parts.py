@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.config.settings import Settings
 from bot.core.model import ArgoCD, Flux, Through, Watch, Workload
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Cluster, Monitoring, Refused
 from bot.wiring.clusters import Clusters, Place
+
+if TYPE_CHECKING:
+    from bot.adapters.journal import Leadership
 
 
 class NoMonitoring:
@@ -44,11 +47,26 @@ class Parts:
 
     @cached_property
     def journal(self) -> Any:
-        """The database in the data folder: journal and inbox."""
+        """Journal and inbox: in PostgreSQL, or in the data folder."""
         from bot.adapters.journal import SqlJournal
 
         self.settings.data.mkdir(parents=True, exist_ok=True)
+        if self.settings.database is not None:
+            url = self.settings.database.value()
+            if not url.startswith("postgres"):
+                raise Refused(
+                    f"`database:` is for PostgreSQL: {self.settings.database.place} holds no URL of it"
+                )
+            return SqlJournal(url)
         return SqlJournal(f"sqlite:///{self.settings.data / 'journal.db'}")
+
+    @cached_property
+    def leadership(self) -> "Leadership | None":
+        """Which replica leads; None without PostgreSQL, where there is one only."""
+        repo = self.settings.manifests
+        name = f"{self.settings.forge.api_url} {repo.repository} {repo.branch}"
+        leadership: Leadership | None = self.journal.leadership(name)
+        return leadership
 
     @cached_property
     def manifests(self) -> Any:

@@ -3,8 +3,10 @@
 import logging
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from bot.web.metrics import Metrics
 from bot.wiring.logs import configure
 
 if TYPE_CHECKING:
+    from bot.adapters.journal import Leadership
     from bot.wiring.assemble import Bot
 
 log = logging.getLogger(__name__)
@@ -31,13 +34,12 @@ KEPT = timedelta(days=180)  # how long the journal tells of decisions
 def serve(bot: "Bot") -> None:
     """Run until SIGTERM or SIGINT; the passes that run are finished first."""
     configure(bot.settings)
-    queue = MemoryQueue(workers=bot.settings.workers)
+    queue, lead = MemoryQueue(workers=bot.settings.workers), bot.leadership
     metrics = Metrics(
-        catalogue=bot.catalogue.known, standings=bot.journal.standings, queue=queue.list, version=_version()
-    )
-    loop = Loop(
-        bot.world, queue, bot.settings.sweep, told=metrics.passed, swept=lambda at: _swept(bot, metrics, at)
-    )
+        catalogue=bot.catalogue.known, standings=bot.journal.standings, queue=queue.list, version=_version(),
+        leads=lead.leads if lead is not None else None,
+    )  # fmt: skip
+    loop = _loop(bot, queue, metrics)
     server = _listen(bot, _doors(bot, queue, loop, metrics))
     bot.catalogue.changed = lambda names: _wake(queue, names)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,10 +48,32 @@ def serve(bot: "Bot") -> None:
     web = threading.Thread(target=server.run, name="web", daemon=True)
     web.start()
     try:
-        loop.run()
+        with _taking_part(lead, loop, queue):
+            loop.run()
     finally:
         server.close()
         log.info("stopped")
+
+
+def _loop(bot: "Bot", queue: MemoryQueue, metrics: Metrics) -> Loop:
+    lead, swept = bot.leadership, lambda at: _swept(bot, metrics, at)
+    loop = partial(Loop, bot.world, queue, bot.settings.sweep, told=metrics.passed, swept=swept)
+    return loop() if lead is None else loop(leads=lead.leads, hand_over=lead.tell)
+
+
+@contextmanager
+def _taking_part(lead: "Leadership | None", loop: Loop, queue: MemoryQueue) -> Iterator[None]:
+    """Try to lead as long as the block runs; what it still does when it is told to stop is done before another leads."""
+    if lead is None:
+        yield
+        return
+    trying = threading.Thread(target=lead.run, args=(loop.turned, queue.wake), name="leadership", daemon=True)
+    trying.start()
+    try:
+        yield
+    finally:
+        lead.stop()
+        trying.join(timeout=5)
 
 
 def _swept(bot: "Bot", metrics: Metrics, at: datetime) -> None:
@@ -99,6 +123,7 @@ def _doors(bot: "Bot", queue: MemoryQueue, loop: Loop, metrics: Metrics) -> Door
         release=bot.release if operator is not None else None,
         operator_token=operator.value if operator is not None else None,
         alive=lambda: loop.running,
+        leads=bot.leadership.leads if bot.leadership is not None else None,
         repetitions=bot.journal.repetitions,
         sandbox=is_loopback(bot.settings.forge.api_url),
     )

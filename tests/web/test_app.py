@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 from bot.core.model import Alias, Catalogue, Stage
 from bot.ports import Delivery, Entry, Queued, Standing
 from bot.sandbox.serving import Server, serving
+from bot.web.metrics import Metrics
 from bot.web.receive import LARGEST
 from tests.web.world import (
     MANIFESTS,
@@ -272,7 +273,31 @@ def test_health_never_touches_the_database(web: Web, client: FlaskClient) -> Non
 
 
 def test_it_is_ready_when_journal_catalogue_and_loop_are(client: FlaskClient) -> None:
-    assert client.get("/ready").json == {"ready": True, "reasons": []}
+    assert client.get("/ready").json == {"ready": True, "leads": True, "reasons": []}
+
+
+def test_a_replica_that_follows_is_ready_and_says_that_it_does_not_lead(tmp_path: Path) -> None:
+    leads = False
+    web = Web(tmp_path, options={"leads": lambda: leads})
+    client = web.app.test_client()
+    assert client.get("/ready").json == {"ready": True, "leads": False, "reasons": []}
+    assert "this replica follows" in client.get("/").text
+    leads = True
+    assert client.get("/ready").json == {"ready": True, "leads": True, "reasons": []}
+    assert "this replica leads" in client.get("/").text
+    web.close()
+
+
+def test_a_bot_without_replicas_says_nothing_of_them(client: FlaskClient) -> None:
+    assert "this replica" not in client.get("/").text
+
+
+def test_metrics_tell_whether_this_replica_leads(web: Web, client: FlaskClient) -> None:
+    assert "gitops_bot_leads 1.0" in client.get("/metrics").text
+    following = Metrics(
+        catalogue=lambda: web.catalogue, standings=dict, queue=list, leads=lambda: False
+    ).registry
+    assert following.get_sample_value("gitops_bot_leads") == 0.0
 
 
 def test_it_says_why_it_is_not_ready(web: Web, client: FlaskClient) -> None:

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,12 @@ from bot.ports import Refused, Retryable
 
 _BUSY_TIMEOUT = 5.0  # seconds that one writer waits for another
 _CHECK = text("PRAGMA quick_check(1)")
+_EXTRA = "gitops-commit-bot[postgres]"
+_WRONG_URL = "the database's URL is not one of PostgreSQL: write postgresql://USER:PASSWORD@HOST:5432/DATABASE, with what is special in the password percent-encoded"
+# libpq's own patience with a server that went away without a word is hours; a URL may say otherwise.
+_PATIENCE = {
+    "connect_timeout": 5, "keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 8000,
+}  # fmt: skip
 
 
 class Database:
@@ -26,7 +32,7 @@ class Database:
 
         Raises `Refused` for a database that is broken, of a newer bot, or that may not be written.
         """
-        self._url = _with_driver(make_url(url))
+        self._url = _url(url)
         self._engine = _engine_for(self._url)
         # Two threads that say the same at once must become one entry that was said twice.
         self._one_writer = threading.Lock()
@@ -53,6 +59,20 @@ class Database:
         with _translated(self._url), self._engine.connect() as connection:
             return connection.execute(query).all()
 
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        """A connection of psycopg's for one's own, outside of the pool and of transactions; closed at the end."""
+        driver: Any = self._engine.dialect.loaded_dbapi
+        try:
+            pooled = self._engine.raw_connection()
+            connection: Any = pooled.driver_connection
+            pooled.detach()
+            with closing(connection):
+                connection.autocommit = True
+                yield connection
+        except (driver.Error, exc.SQLAlchemyError) as error:
+            raise Retryable(f"{_place(self._url)} cannot be used now: {_first_line(error)}") from error
+
     def restore(self) -> None:
         """Make SQLite's file anew when somebody deleted it: nothing in it is needed."""
         if self.dialect == "sqlite" and not Path(str(self._url.database)).exists():
@@ -65,9 +85,24 @@ class Database:
         self._engine.dispose()
 
 
-def _with_driver(url: URL) -> URL:
-    """`postgresql://…` means psycopg 3, whatever SQLAlchemy's release thinks."""
-    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+def _url(text: str) -> URL:
+    """The parsed URL. `postgresql://…` means psycopg 3, whatever SQLAlchemy's release thinks.
+
+    `Refused` for what is no URL of the two databases; the sentence repeats nothing of it, as it holds a password.
+    """
+    try:
+        url = make_url(text.strip())
+    except (exc.ArgumentError, ValueError):
+        raise Refused(_WRONG_URL) from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise Refused(_WRONG_URL)
+    hidden = url.query.get("password")
+    if isinstance(hidden, str):
+        # Here it would be shown wherever the URL is; SQLAlchemy blots out only the other place.
+        url = url.set(password=hidden).difference_update_query(["password"])
+    return url
 
 
 def _engine_for(url: URL) -> Engine:
@@ -76,7 +111,7 @@ def _engine_for(url: URL) -> Engine:
     `Refused` for SQLite in memory: every connection would have a database of its own.
     """
     if url.get_backend_name() != "sqlite":
-        return sqlalchemy.create_engine(url, pool_pre_ping=True, pool_timeout=10)
+        return _postgresql_engine(url)
     if not url.database or url.database == ":memory:":
         raise Refused("the journal needs a file: write the database as sqlite:////path/to/journal.db")
     engine = sqlalchemy.create_engine(
@@ -85,6 +120,16 @@ def _engine_for(url: URL) -> Engine:
     event.listen(engine, "connect", _settings)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    usual = {name: value for name, value in _PATIENCE.items() if name not in url.query}
+    try:
+        return sqlalchemy.create_engine(url, pool_pre_ping=True, pool_timeout=10, connect_args=usual)
+    except ImportError as error:
+        raise Refused(
+            f"PostgreSQL needs its driver, which is not installed here: pip install '{_EXTRA}'"
+        ) from error
 
 
 def _settings(connection: sqlite3.Connection, _record: object) -> None:
@@ -123,19 +168,28 @@ def _translated(url: URL) -> Iterator[None]:
     """What SQLAlchemy raises becomes `Retryable` (locked, full, out of reach) or `Refused` (broken file)."""
     try:
         yield
-    except (exc.IntegrityError, exc.ProgrammingError, exc.DataError):
+    except (exc.IntegrityError, exc.ProgrammingError, exc.DataError) as error:
+        if url.get_backend_name() != "sqlite" and getattr(error.orig, "sqlstate", None) is None:
+            # No server has said it: the driver does not take the URL.
+            raise Refused(f"{_place(url)} cannot be connected to: {_first_line(error.orig)}") from error
         raise  # our bug
     except (exc.DBAPIError, exc.TimeoutError) as error:
         cause: Any = getattr(error, "orig", None) or error
         if getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise Refused(_broken(url)) from error
-        first_line = str(cause).partition("\n")[0][:300]
-        raise Retryable(f"{_place(url)} cannot be used now: {first_line}") from error
+        raise Retryable(f"{_place(url)} cannot be used now: {_first_line(cause)}") from error
+
+
+def _first_line(error: object) -> str:
+    return str(error).partition("\n")[0][:300]
 
 
 def _place(url: URL) -> str:
     """The database in words, without any password."""
-    return f"the journal {url.database if url.get_backend_name() == 'sqlite' else url.render_as_string()}"
+    if url.get_backend_name() == "sqlite":
+        return f"the journal {url.database}"
+    hosts = url.host or url.query.get("host") or "its local server"
+    return f"the journal {url.database} at {hosts if isinstance(hosts, str) else ', '.join(hosts)}"
 
 
 def _broken(url: URL) -> str:

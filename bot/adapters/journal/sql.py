@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.adapters.journal.columns import storable
 from bot.adapters.journal.database import Database
+from bot.adapters.journal.leadership import Leadership
 from bot.adapters.journal.tables import DeliveryRow, EntryRow, FactRow, StandingRow
 from bot.ports import Delivery, Entry, Standing
 
@@ -36,6 +37,10 @@ class SqlJournal:
             sqlite.insert if self._database.dialect == "sqlite" else postgresql.insert
         )
         self.close = self._database.close
+
+    def leadership(self, name: str) -> Leadership | None:
+        """Who of the replicas with this name leads; None for SQLite, which knows one process only."""
+        return None if self._database.dialect == "sqlite" else Leadership(self._database, name)
 
     # --- Journal ------------------------------------------------------------------------------------
 
