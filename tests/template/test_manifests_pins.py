@@ -185,6 +185,16 @@ def test_a_revert_gives_the_old_bytes_back(tmp_path: Path) -> None:
     assert repo.files() == before
 
 
+def test_no_digest_of_another_version_stays_behind_when_a_tag_without_one_comes_back(tmp_path: Path) -> None:
+    repo, target = Repo(copied(tmp_path, "apps")), targets()["fraud-detector/production"]
+    by_hand = PinValue("v6", None, IMAGE)
+    repo.set(target, by_hand)
+    before = repo.files()
+    repo.set(target, V7)
+    repo.set(target, by_hand, only_where=V7)
+    assert (repo.value(target), repo.files()) == (by_hand, before)
+
+
 def test_the_pre_puller_is_one_more_pin_of_the_target(tmp_path: Path) -> None:
     repo = Repo(copied(tmp_path, "apps", "components"))
     with_pre_puller(tmp_path / PRODUCTION / "kustomization.yaml")

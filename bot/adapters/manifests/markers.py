@@ -71,7 +71,8 @@ def _marked(source: Source, node: Node, part: str, image: str) -> Place:
         said = None if tree.is_empty(node) else str(node.value)
 
         def write(to: PinValue) -> list[Change]:
-            return [Replace(node, to.digest)] if to.digest else []
+            # The digest of another version, left beside a tag without one, would be believed.
+            return [Replace(node, to.digest or "")] if to.digest or said else []
 
         return Place(source, node, (node,), PinValue(digest=said), write)
     if part == "name":
