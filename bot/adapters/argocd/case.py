@@ -55,8 +55,8 @@ class Case:
 
     @cached_property
     def applied(self) -> bool:
-        """Whether the history knows a successful sync of the claim's own commit."""
-        return any(entry.revision == self.claim.commit for entry in self.app.history)
+        """Whether the history knows a successful sync of the claim; the claim's own commit may be forgotten by now."""
+        return any(entry.revision in self.carriers for entry in self.app.history)
 
     @cached_property
     def fresh(self) -> bool:

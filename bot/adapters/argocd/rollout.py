@@ -1,6 +1,8 @@
 """The Application is compared with the claim's commit and nothing is under way: is what was applied well?"""
 
-from bot.adapters.argocd.case import Case
+from datetime import datetime
+
+from bot.adapters.argocd.case import FLICKER, Case
 from bot.adapters.argocd.wording import at, commit, excerpt
 from bot.core.verdict import Outcome, Verdict
 
@@ -49,9 +51,19 @@ def suspended(case: Case) -> Verdict | None:
     return case.inconclusive("the rollout is paused (Suspended): a person must let it go on")
 
 
-def unwell(case: Case) -> Verdict | None:
-    """Progressing says nothing until the deadline, which counts from when the sync began if that was later (c1).
+def _begun(case: Case) -> datetime | None:
+    """When the claim's sync began, or this state did, where it is not that of the sync: well before, and unwell anew."""
+    since = case.app.health_since
+    if case.started is None:
+        return None
+    begun = max(case.claim.merged_at, case.started)
+    return since if since is not None and since - begun > FLICKER else begun
 
+
+def unwell(case: Case) -> Verdict | None:
+    """Progressing says nothing until the deadline, which counts from when the sync, or this Progressing, began (c1).
+
+    What was Healthy before and has been scaled, or has lost a pod, is Progressing anew, however long ago the merge was.
     Of an object that no longer moves it says nothing even then: the pods may be ready by now (26).
     """
     app, operation = case.app, case.app.operation
@@ -62,7 +74,7 @@ def unwell(case: Case) -> Verdict | None:
     which = f" ({'; '.join(excerpt(item) for item in app.unhealthy[:3])})" if app.unhealthy else ""
     doing = f"{commit(case.claim.commit)} is applied and {app.health or 'without health'}{which}"
     applied = case.own and operation is not None and operation.phase == "Succeeded"
-    begun = max(case.claim.merged_at, case.started) if case.started else None
+    begun = _begun(case)
     if case.frozen:
         return case.standing_still()
     if applied and begun and case.now - begun > case.claim.deadline:
