@@ -22,6 +22,7 @@ class Case:
     claim: Claim
     now: datetime
     objection: str | None = None  # what the Deployment says against it, where it could be read
+    others: str = ""  # what else alone makes the Application unwell, where that is known
 
     @cached_property
     def carriers(self) -> frozenset[str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.adapters.argocd.advice import advice, of_windows
+from bot.adapters.argocd.blame import TREE
 from bot.adapters.argocd.conversation import Conversation, NoAnswerInTime
 from bot.adapters.argocd.judge import judge
 from bot.adapters.argocd.reading import is_stuck
@@ -51,7 +52,11 @@ class ArgoCDCluster:
         except (Refused, Retryable) as problem:
             return out_of_reach(rollout.application, problem, now)
         verdict = judge([document], claim, now)
-        return self._with_pods(verdict, rollout, now) if verdict.outcome is Outcome.FAILED else verdict
+        if verdict.outcome is not Outcome.FAILED:
+            return verdict
+        tree = self._tree(rollout)
+        verdict = judge([document, tree], claim, now)
+        return _with_pods(verdict, tree, rollout, now) if verdict.outcome is Outcome.FAILED else verdict
 
     def ask_to_sync(self, rollout: ArgoCD) -> None:
         """Have it compare with the repo now. It may go on after we have stopped to wait: that is no error.
@@ -85,12 +90,16 @@ class ArgoCDCluster:
         except (Refused, Retryable):
             return {}
 
-    def _with_pods(self, verdict: Verdict, rollout: ArgoCD, now: datetime) -> Verdict:
-        """A failure with what is wrong with the pods, as far as one more question tells: the right to `get` is enough."""
+    def _tree(self, rollout: ArgoCD) -> Mapping[str, Any]:
+        """What the Application consists of; a failure is told without it where it is not told. The right to `get` will do."""
         try:
-            tree = self._talk.about(rollout, {}, "/resource-tree")
+            return {**self._talk.about(rollout, {}, "/resource-tree"), "kind": TREE}
         except (Refused, Retryable):
-            return verdict
-        asked = f"Resource tree of {excerpt(rollout.application, 80)}"
-        more = [Evidence("argocd", asked, now, text, Outcome.FAILED) for text in complaints(tree)]
-        return replace(verdict, evidence=(*verdict.evidence, *more))
+            return {"kind": TREE}
+
+
+def _with_pods(verdict: Verdict, tree: Mapping[str, Any], rollout: ArgoCD, now: datetime) -> Verdict:
+    """A failure with what is wrong with the pods."""
+    asked = f"Resource tree of {excerpt(rollout.application, 80)}"
+    more = [Evidence("argocd", asked, now, text, Outcome.FAILED) for text in complaints(tree)]
+    return replace(verdict, evidence=(*verdict.evidence, *more))

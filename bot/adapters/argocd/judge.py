@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.adapters.argocd import blame
 from bot.adapters.argocd.case import Case
 from bot.adapters.argocd.proof import good, not_applied, without_image
 from bot.adapters.argocd.reading import read
@@ -21,13 +22,17 @@ from bot.core.verdict import Claim, Outcome, Verdict
 def judge(documents: Sequence[Mapping[str, Any]], claim: Claim, now: datetime) -> Verdict:
     """The verdict about the claim from the newest read of its Application, the first one among the documents.
 
+    Its Deployment and its resource tree (`blame.TREE`) may be among them, too.
+
     FAILED only for what this commit did: its own sync failed, its own rollout became Degraded, or it was begun and is
-    not done at the deadline. Never because of another commit, Suspended, Unknown, a manual policy or a deny window.
+    not done at the deadline. Never because of another commit, another workload where one is named, Suspended, Unknown,
+    a manual policy or a deny window.
     """
     document = next((item for item in documents if item.get("kind", "Application") == "Application"), None)
     if document is None:
         return Verdict(Outcome.INCONCLUSIVE, "Argo CD: there is no such Application")
-    case = Case(read(document, claim), claim, now, objection(documents, claim))
+    objected, others = objection(documents, claim), blame.others(document, documents, claim)
+    case = Case(read(document, claim), claim, now, objected, others)
     verdict = next(found for found in (guard(case) for guard in _GUARDS) if found is not None)
     return _at_deadline(case, verdict)
 

@@ -33,6 +33,8 @@ def degraded(case: Case) -> Verdict | None:
     which = f" ({'; '.join(excerpt(item) for item in app.unhealthy[:3])})" if app.unhealthy else ""
     succeeded = case.own and operation is not None and operation.phase == "Succeeded"
     if succeeded and case.started and app.health_since and app.health_since > case.started:
+        if case.others:
+            return case.inconclusive(_another(case))
         return case.verdict(
             Outcome.FAILED,
             f"{commit(case.claim.commit)} was applied and became Degraded at {at(app.health_since)}{which}",
@@ -41,6 +43,15 @@ def degraded(case: Case) -> Verdict | None:
         return case.pending("the Application was Degraded before this commit, and its health is read again")
     return case.inconclusive(
         f"the Application is Degraded since {at(app.health_since)}, before this commit was applied{which}"
+    )
+
+
+def _another(case: Case) -> str:
+    """Named only where none of them runs the image: a job beside the model, for instance."""
+    app = case.app
+    return (
+        f"another workload of the Application is {app.health} since {at(app.health_since)} ({excerpt(case.others)}), and"
+        f" nothing that runs {excerpt(case.claim.image)}"
     )
 
 
@@ -78,5 +89,7 @@ def unwell(case: Case) -> Verdict | None:
     if case.frozen:
         return case.standing_still()
     if applied and begun and case.now - begun > case.claim.deadline:
+        if case.others:
+            return case.inconclusive(_another(case))
         return case.verdict(Outcome.FAILED, f"{doing}, and the deadline has passed")
     return case.pending(doing)
