@@ -13,7 +13,8 @@ from bot.sandbox.forge.history import blob, entries
 from bot.sandbox.forge.state import Repository, State
 
 FOLDER = ".github/workflows"
-_EXPRESSION = re.compile(r"\$\{\{\s*(?:github\.event\.)?inputs\.([A-Za-z_][\w-]*)\s*\}\}")
+# What follows `||` is for events other than a dispatch, and those are not played here.
+_EXPRESSION = re.compile(r"\$\{\{\s*(?:github\.event\.)?inputs\.([A-Za-z_][\w-]*)\s*(?:\|\|[^}]*)?\}\}")
 _ACTOR = re.compile(r"\$\{\{\s*github\.(?:actor|triggering_actor)\s*\}\}")
 
 
