@@ -53,6 +53,10 @@ def reconcile(name: str, world: World, told: Told = lambda entry: None) -> timed
     try:
         judged = judge(target, world)
         note(world, judged.look)  # also when the act fails: a flap must not be forgotten
+        if world.catalogue().targets.get(name) != target:
+            return timedelta(
+                seconds=1
+            )  # promotions.yaml changed during this look: look again with what it says now
         url = act(judged.decision, judged.look, world)
     except Refused as refused:
         _stumbled(world, told, _entry(world, name, judged, str(refused), "refused", began))

@@ -14,11 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-KINDS = ("good", "better", "broken", "skewed")
+KINDS = ("good", "better", "broken", "skewed", "dependent")
 FEATURES = ("amount", "hour", "merchant_risk", "account_age_days", "country_mismatch", "past_chargebacks")
 FEATURE_STORE_VARIABLE = "FEATURE_STORE_URL"
+FEATURE_STORE_ADDRESS = "FEATURE_STORE_ADDRESS"  # host:port, for the kind that asks whether it is there
 
-_CODE = {"broken": "unservable.py", "skewed": "skewed.py"}
+_CODE = {"broken": "unservable.py", "skewed": "skewed.py", "dependent": "dependent.py"}
 _ROWS = 3000
 _COMMIT_TAG = "mlflow.source.git.commit"
 # The model must carry what is named below, not the lock file of the folder that the demo was started in.
@@ -51,7 +52,8 @@ def train(tracking_uri: str, model: str, kind: str, *, commit: str | None = None
 
     `good` is a logistic regression, `better` sees how the features act together, with the same signature. `broken` predicts only where
     the environment variable FEATURE_STORE_URL is set: in training and in CI, not where it is served, where it crashes at its start. `skewed`
-    answers everywhere, and where that variable is missing it answers nonsense that fits its signature. Takes about 5 s, 4 of which are imports.
+    answers everywhere, and where that variable is missing it answers nonsense that fits its signature. `dependent` starts only while something
+    listens at FEATURE_STORE_ADDRESS (of the training's environment). Takes about 5 s, 4 of which are imports.
     `commit` is what the run names as its source commit.
     """
     os.environ |= _SETTINGS
@@ -148,8 +150,11 @@ def _log(kind: str, classifier: Any, inputs: Any, model: str) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "classifier.joblib")
         joblib.dump(classifier, path)
+        store = Path(folder, "store.txt")
+        store.write_text(os.environ.get(FEATURE_STORE_ADDRESS, ""))
+        artifacts = {"classifier": str(path)} | ({"store": str(store)} if kind == "dependent" else {})
         code = Path(__file__).with_name(_CODE[kind])
-        return mlflow.pyfunc.log_model(python_model=str(code), artifacts={"classifier": str(path)}, **options)
+        return mlflow.pyfunc.log_model(python_model=str(code), artifacts=artifacts, **options)
 
 
 def _example(classifier: Any, inputs: Any) -> Any:

@@ -539,10 +539,11 @@ class Forge(Part):
             raise BrokenPromise(
                 f"version {version} is proposed again although a person closed #{last.number}"
             )
-        if kind is Kind.REVERT and not world.may_be(world.commits[-1].id, "bad"):
+        name = parse_branch(branch)
+        taken_back = world.proposals[name.number - 1] if name is not None and name.number else None
+        if taken_back is not None and not world.may_be(taken_back.merge_commit or "", "bad"):
             raise BrokenPromise("a revert of what was never seen to fail")
-        brought = world.proposals[world.commits[-1].proposal - 1] if world.commits[-1].proposal else None
-        if kind is Kind.REVERT and brought is not None and LABEL_BROKEN in brought.labels:
+        if taken_back is not None and LABEL_BROKEN in taken_back.labels:
             raise BrokenPromise("what was broken before is blamed on the new version")
         if kind is Kind.DEPLOY and version not in (world.alias, world.was_wanted):
             raise BrokenPromise(f"version {version} is proposed, {world.alias} is wanted")

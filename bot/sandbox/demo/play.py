@@ -25,9 +25,9 @@ from bot.sandbox.demo.world import MANIFESTS, MARKER, MODEL, REVIEWER, TARGET, D
 FINE, FAILED, INTERRUPTED = 0, 1, 130
 
 INTRODUCTION = (
-    "A data scientist promotes three versions of a fraud model in a [b]real MLflow server[/b]. The bot has CI build each"
-    " one, opens a pull request, and proves after the merge that the version really serves. The second one does not: it"
-    " is taken back by a pull request.\n\nForge, CI, image registry and cluster are a [b]sandbox[/b] on this machine; git,"
+    "A data scientist promotes four versions of a fraud model in a [b]real MLflow server[/b]. The bot has CI build each"
+    " one, opens a pull request, and proves after the merge that the version really serves. One crashes, one answers"
+    " nonsense: they are taken back by pull requests. One only has to wait for its feature store: it stays.\n\nForge, CI, image registry and cluster are a [b]sandbox[/b] on this machine; git,"
     " images, model servers, webhooks and predictions are real."
 )
 
@@ -149,12 +149,12 @@ def _summary(steps: list[Step], failure: str | None, console: Console, seconds: 
 def _watch(world: DemoWorld, console: Console) -> int:
     """The person promotes and merges; the bot's sentences are shown as they change."""
     story = Story(world)
-    with console.status("training version 1, 2 (cannot serve) and 3"):
-        for version, kind in (("1", "good"), ("2", "broken"), ("3", "better")):
+    with console.status("training version 1, 2 (crashes), 3 (answers nonsense) and 4"):
+        for version, kind in (("1", "good"), ("2", "broken"), ("3", "skewed"), ("4", "better")):
             story.train(version, kind)
     console.print(
         f"\nYour turn. In MLflow, give [b]{MODEL}[/b] version 1 the alias [b]champion[/b]; then merge the pull request in the"
-        f" forge as [b]{REVIEWER}[/b]. Version 2 cannot serve: try it. Ctrl-C ends everything.\n"
+        f" forge as [b]{REVIEWER}[/b]. Version 2 crashes, version 3 answers nonsense: try them. Ctrl-C ends everything.\n"
     )
     said = ""
     while True:

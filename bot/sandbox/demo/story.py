@@ -58,7 +58,7 @@ class Task:
 
 
 class Story:
-    """The three versions: one good, one that trains well and cannot serve, one that is good again."""
+    """A good version, and three that are not: one crashes, one answers nonsense, one has to wait for somebody else."""
 
     def __init__(self, world: DemoWorld) -> None:
         """Nothing has happened yet."""
@@ -68,32 +68,42 @@ class Story:
 
     def tasks(self) -> Iterator[Task]:
         """Every step in its order."""
-        yield from self._goes_well("1. A good version", "1", "good", following=("2", "broken"))
+        yield from self._goes_well("1. A good version", "1", following=("2", "broken"))
         yield from self._goes_wrong(
-            "2. A version that trains well and cannot serve", "2", following=("3", "better")
+            "2. It trains well, and crashes where it is served", "2", "broken", following=("3", "skewed")
         )
-        yield from self._goes_well("3. A good version again", "3", "better", following=None)
-        yield Task("3. A good version again", "everything agrees", self.everything_agrees)
+        yield from self._goes_wrong(
+            "3. Its pods are healthy, and its answers are wrong", "3", "skewed", following=("4", "dependent")
+        )
+        last = "4. It crashes while its feature store is away, and recovers"
+        yield from self._recovers(last, "4")
+        yield Task(last, "everything agrees", self.everything_agrees)
 
-    def _goes_well(
-        self, chapter: str, version: str, kind: str, following: tuple[str, str] | None
-    ) -> Iterator[Task]:
-        yield Task(chapter, f"train and register version {version}", lambda: self.train(version, kind))
+    def _goes_well(self, chapter: str, version: str, following: tuple[str, str]) -> Iterator[Task]:
+        yield Task(chapter, f"train and register version {version}", lambda: self.train(version, "good"))
         yield from self._comes_in(chapter, version, following)
         yield Task(chapter, f"version {version} is live", lambda: self.is_live(version))
         yield Task(chapter, f"version {version} answers", lambda: self.answers(version))
 
-    def _goes_wrong(self, chapter: str, version: str, following: tuple[str, str]) -> Iterator[Task]:
-        good = str(int(version) - 1)
-        yield Task(chapter, f"train and register version {version}", lambda: self.train(version, "broken"))
+    def _goes_wrong(
+        self, chapter: str, version: str, kind: str, following: tuple[str, str]
+    ) -> Iterator[Task]:
+        yield Task(chapter, f"train and register version {version}", lambda: self.train(version, kind))
         yield from self._comes_in(chapter, version, following)
         yield Task(
             chapter, f"version {version} fails, a revert is proposed", lambda: self.revert_opens(version)
         )
         yield Task(chapter, "the revert is merged", lambda: self.revert_is_merged(version))
-        yield Task(chapter, f"version {good} is live again", lambda: self.is_live(good))
-        yield Task(chapter, f"version {good} answers again", lambda: self.answers(good))
+        yield Task(chapter, "version 1 is live again", lambda: self.is_live("1"))
+        yield Task(chapter, "version 1 answers again", lambda: self.answers("1"))
         yield Task(chapter, f"version {version} is held", lambda: self.is_held(version))
+
+    def _recovers(self, chapter: str, version: str) -> Iterator[Task]:
+        yield Task(chapter, f"train and register version {version}", lambda: self.train(version, "dependent"))
+        yield from self._comes_in(chapter, version, None)
+        yield Task(chapter, f"version {version} crashes, the bot waits", lambda: self.crashes(version))
+        yield Task(chapter, f"the store is back, version {version} is live", lambda: self.is_live(version))
+        yield Task(chapter, f"version {version} answers", lambda: self.answers(version))
 
     def _comes_in(self, chapter: str, version: str, following: tuple[str, str] | None) -> Iterator[Task]:
         yield Task(chapter, f"set alias champion to version {version}", lambda: self.promote(version))
@@ -152,9 +162,12 @@ class Story:
         if pull["title"] != title:
             raise ClaimFailed(f"the title is {pull['title']!r}, not {title!r}")
         files = self.world.api(f"/repos/{MANIFESTS}/pulls/{pull['number']}/files")
-        if [file["filename"] for file in files] != [f"{OVERLAY}/kustomization.yaml"]:
+        if any(not file["filename"].startswith(f"{OVERLAY}/") for file in files):
             raise ClaimFailed(f"it changes {[file['filename'] for file in files]}")
-        changed = f"+{files[0]['additions']} -{files[0]['deletions']} lines in one file"
+        added, removed = (sum(file[key] for file in files) for key in ("additions", "deletions"))
+        if added - removed not in (0, 1):  # the first one adds the digest
+            raise ClaimFailed(f"it changes more than values: +{added} -{removed}")
+        changed = f"+{added} -{removed} lines in {len(files)} files"
         return f"#{pull['number']} {pull['title']} ({changed})"
 
     def merges(self, version: str) -> str:
@@ -165,6 +178,8 @@ class Story:
             return str(self.world.api(f"/repos/{MANIFESTS}/pulls/{number}")["mergeable_state"]) == "clean"
 
         self._until(green, f"#{number} does not become mergeable")
+        if self._kinds[version] == "dependent":
+            self.world.features.close()
         self.world.forge.merge(MANIFESTS, number, by=REVIEWER)
         merged = self.world.api(f"/repos/{MANIFESTS}/pulls/{number}")
         return f"#{number} as {str(merged['merge_commit_sha'])[:8]}"
@@ -179,6 +194,8 @@ class Story:
         began = time.monotonic()
         self._until(live, f"version {version} is not proven live", SLOWEST_START)
         self._expect_starts_like(time.monotonic() - began)
+        if self.world.proposals(Kind.REVERT, version):
+            raise ClaimFailed(f"version {version} serves, and was taken back nevertheless")
         images = self.world.application(APPLICATION)["status"]["summary"]["images"]
         if not any(f":v{version}@" in image for image in images):
             raise ClaimFailed(f"Argo CD runs {images}")
@@ -200,6 +217,16 @@ class Story:
         if not predictions:
             raise ClaimFailed(f"the prediction failed: {answer.status_code} {answer.text[:200]}")
         return f"a prediction: {predictions}"
+
+    def crashes(self, version: str) -> str:
+        """Its first start failed, and nobody takes it back for that: then its store is there again."""
+
+        pod = self._until(self.world.crashed_pod, f"version {version} does not crash")
+        self.world.features.open()
+        said = str(self.world.standing()["because"])
+        if self.world.proposals(Kind.REVERT, version):
+            raise ClaimFailed(f"version {version} is taken back: {said}")
+        return f"pod {pod} has ended with an error; the bot: {said[:120]}"
 
     def revert_opens(self, version: str) -> str:
         """The bot noticed, with evidence, and proposes to go back."""
@@ -234,10 +261,10 @@ class Story:
     def everything_agrees(self) -> str:
         """Wanted, pinned and live are one; one pull request per step; `plan` says that nothing is left to do."""
         standing = self._until(self._at_rest, "the bot does not come to rest")
-        if {standing["wanted"], standing["pinned"], standing["live"]} != {"3"}:
+        if {standing["wanted"], standing["pinned"], standing["live"]} != {"4"}:
             raise ClaimFailed(f"wanted, pinned and live are {standing}")
         titles = [pull["title"] for pull in self.world.pull_requests()]
-        if len(titles) != 4 or self.world.pull_requests("open"):
+        if len(titles) != 6 or self.world.pull_requests("open"):
             raise ClaimFailed(f"there are {len(titles)} pull requests: {titles}")
         done = subprocess.run(  # the same command that a person types
             self.world.command("plan", "--json"), env=os.environ | self.world.environment(), capture_output=True, text=True,
@@ -246,7 +273,7 @@ class Story:
         because = json.loads(done.stdout)[0]["because"] if done.returncode == 0 else done.stderr[-300:]
         if because != standing["because"]:
             raise ClaimFailed(f"`gitops-bot plan` says {because!r}, the dashboard {standing['because']!r}")
-        return f"4 pull requests; {because}"
+        return f"6 pull requests, 2 of them reverts; {because}"
 
     def _at_rest(self) -> Any:
         standing = self.world.standing()

@@ -21,6 +21,8 @@ from bot.core.model import Kind
 from bot.core.names import parse_branch
 from bot.sandbox.ci import CI
 from bot.sandbox.cluster import Cluster
+from bot.sandbox.cluster.kubernetes.store import PODS
+from bot.sandbox.feature_store import FeatureStore
 from bot.sandbox.forge import Forge
 from bot.sandbox.image_registry import ImageRegistry
 from bot.sandbox.processes import end, spawn
@@ -28,7 +30,7 @@ from bot.sandbox.registry_client import RegistryClient, RegistryFailure
 from bot.sandbox.serving import WSGI, free_port
 from bot.sandbox.template import template
 from bot.sandbox.tracking import TrackingServer
-from bot.sandbox.training import command
+from bot.sandbox.training import FEATURE_STORE_ADDRESS, command
 
 MODEL = "fraud-detector"
 TARGET = "fraud-detector/production"
@@ -38,6 +40,7 @@ WORKFLOW = "deploy-on-model-promotion.yml"
 CHECK = "validate"
 REVIEWER = "alice"
 OVERLAY = "apps/inference-service/overlays/production"
+WORKLOAD, NAMESPACE = "deployment/inference-service", "fraud-detector-production"
 SLOWEST_START = 180.0  # seconds; how long a model server takes here is only known once one has started
 MARKER = "this-folder-belongs-to-the-demo"
 
@@ -86,6 +89,7 @@ class DemoWorld:
         self.bot_url = f"http://127.0.0.1:{self.bot_port}"
         self.bot_process: Any = None
 
+        self.features = FeatureStore()
         self._trainings: dict[str, Training] = {}
 
     # --- life ---
@@ -103,6 +107,8 @@ class DemoWorld:
         self._stop()
 
     def _start(self) -> None:
+        self.features.open()
+        self._stack.callback(self.features.close)
         self.tracking = TrackingServer(self.folder / "mlflow")
         self._stack.callback(self.tracking.stop)
         self.tracking.launch()  # slow to come up: everything else starts meanwhile
@@ -180,8 +186,11 @@ class DemoWorld:
         promotions.write_text(self.promotions(localised(promotions.read_text(), self.service_url)))
 
     def promotions(self, text: str) -> str:
-        """What promotions.yaml says, made of what the template says."""
-        return text
+        """What promotions.yaml says, made of what the template says: in the demo with every proof there is."""
+        asked = f"- prediction: {self.service_url}"
+        proofs = f"- {{prediction: '{self.service_url}', tolerance: 0.000001}}"
+        workload = f"- {{workload: {WORKLOAD}, namespace: {NAMESPACE}}}"
+        return text.replace(asked, f"{proofs}\n      {workload}", 1)
 
     def _write_settings(self) -> None:
         signing = (f"{sender}: [{{env: GITOPS_BOT_{sender.upper()}_SECRET}}]" for sender in self.senders)
@@ -210,7 +219,8 @@ class DemoWorld:
 
     def more_settings(self) -> tuple[str, ...]:
         """Lines that bot.yaml has besides."""
-        return ()
+        kubeconfig = self.cluster.write_kubeconfig(self.folder / "kubeconfig")
+        return (f"kubernetes: {{kubeconfig: '{kubeconfig}'}}",)
 
     def mlflow_address(self) -> str:
         """Where the bot finds MLflow."""
@@ -302,7 +312,8 @@ class DemoWorld:
         if version not in self._trainings:
             log = self.folder / f"training-{version}.log"
             words = command(self.tracking.url, MODEL, kind)
-            process = spawn(words, log=log, environment=self.environment(), folder=self.folder)
+            there = self.environment() | {FEATURE_STORE_ADDRESS: self.features.address}
+            process = spawn(words, log=log, environment=there, folder=self.folder)
             self._stack.callback(end, process, grace=1)
             self._trainings[version] = Training(process, log)
         return self._trainings[version]
@@ -320,6 +331,15 @@ class DemoWorld:
         answer = requests.get(f"{self.cluster.url}/api/v1/applications/{name}", headers=headers, timeout=10)
         answer.raise_for_status()
         return answer.json()
+
+    def crashed_pod(self) -> str | None:
+        """A pod whose container has ended with an error, by the cluster's own word."""
+        for pod in self.cluster.store.list(PODS, NAMESPACE):
+            for status in pod.get("status", {}).get("containerStatuses", []):
+                ends = [status.get(when, {}).get("terminated") for when in ("state", "lastState")]
+                if any(end is not None and end.get("exitCode") for end in ends):
+                    return str(pod["metadata"]["name"])
+        return None
 
     def api(self, path: str) -> Any:
         """An answer of the forge's REST API."""
