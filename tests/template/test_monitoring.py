@@ -140,6 +140,15 @@ def selected(selector: Any, labels: Any) -> bool:
     return selector["matchLabels"].items() <= labels.items() and not set(absent) & set(labels)
 
 
+def test_everything_in_the_folder_is_taken_in_or_is_a_test() -> None:
+    said = yaml.safe_load((MONITORING / "kustomization.yaml").read_text())
+    [generated] = said["configMapGenerator"]
+    taken = {*said["resources"], *generated["files"], "kustomization.yaml"}
+    there = {str(path.relative_to(MONITORING)) for path in MONITORING.rglob("*") if path.is_file()}
+    assert there - taken == {f"rules/{name}.test.yaml" for name in RULES}
+    assert taken <= there
+
+
 def test_the_folder_is_one_kustomization() -> None:
     documents = rendered("monitoring", "kubectl")
     assert sorted(document["kind"] for document in documents) == [
