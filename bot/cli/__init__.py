@@ -4,6 +4,7 @@ import click
 
 from bot.cli import acting, configuring, looking, pins
 from bot.cli.exits import TABLE, Commands
+from bot.cli.init import init
 from bot.cli.shell import Shell, everywhere
 
 
@@ -20,6 +21,7 @@ def main(ctx: click.Context) -> None:
 
 for _command in (
     acting.demo,
+    init,
     acting.serve,
     acting.promote,
     looking.status,

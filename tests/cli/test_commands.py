@@ -22,6 +22,7 @@ from tests.config.faulty import BOT, SHORTEST, bot_file
 HEAVY = ("mlflow", "github", "git", "sqlalchemy", "flask", "pydantic", "ruamel", "rich", "requests")
 COMMANDS = [
     "demo",
+    "init",
     "serve",
     "promote",
     "status",

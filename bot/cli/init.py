@@ -1,0 +1,105 @@
+"""Begin a manifests repo: write the template with the names of one team."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bot.cli.exits import USAGE
+from bot.cli.shell import everywhere
+from bot.cli.text import safe
+
+if TYPE_CHECKING:
+    from bot.cli.init_answers import CI, Answers, GitOps
+
+_SHOWN = 10
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--model", help="The registered model in MLflow, such as fraud-detector.")
+@click.option("--image", help="Its image without a tag, such as ghcr.io/acme/fraud-detector.")
+@click.option("--gitops", type=click.Choice(["argocd", "flux"]), help="What applies the manifests.")
+@click.option("--ci", type=click.Choice(["github", "azure"]), help="What builds images.")
+@click.option("--repo", help="The repo at GitHub: https://github.com/acme/manifests.git.")
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@everywhere
+@click.pass_context
+def init(ctx: click.Context, /, folder: Path, force: bool, **options: str | None) -> None:
+    """Write a manifests repo into DIR, with all that a model needs in production.
+
+    Asks for what is left out when it runs in a terminal. Writes every file or, when one is there that says something
+    else, none.
+    """
+    from bot.cli.init_tree import Occupied, tree, write
+    from bot.sandbox.template import template
+
+    answers = _answers(options)
+    files = tree(template(), answers)
+    try:
+        write(folder, files, force=force)
+    except Occupied as occupied:
+        click.echo(safe(_occupied(folder, occupied.paths, force=force)), err=True)
+        ctx.exit(USAGE)
+    except OSError as error:
+        raise click.UsageError(safe(f"{folder} cannot be written: {error.strerror or error}.")) from error
+    click.echo(safe(_next(folder, len(files), answers)))
+
+
+def _answers(options: dict[str, Any]) -> "Answers":
+    """What was given, and what a person says to the rest. A value of an option that is wrong is an error of usage."""
+    from bot.cli.init_answers import Answers
+    from bot.config import answers as held
+
+    model = _held("model", "Model in MLflow", options["model"], held.model)
+    image = _held("image", "Image of it, without a tag", options["image"], held.image)
+    url, host, repository = _held("repo", "Address of this repo at GitHub", options["repo"], held.repository)
+    gitops: GitOps = _chosen("What applies the manifests", options["gitops"], ("argocd", "flux"))
+    ci: CI = _chosen("What builds images", options["ci"], ("github", "azure"))
+    return Answers(model, image, url, host, repository, gitops, ci)
+
+
+def _held(option: str, question: str, given: str | None, check: Callable[[str], Any]) -> Any:
+    from bot.config.answers import BadAnswer
+
+    if given is None and not sys.stdin.isatty():
+        raise click.UsageError(f"--{option} is missing, and there is no terminal to ask in.")
+    while True:
+        try:
+            return check(given if given is not None else click.prompt(question))
+        except BadAnswer as bad:
+            if given is not None:
+                raise click.UsageError(safe(f"--{option}: {bad}")) from bad
+            click.echo(safe(str(bad)), err=True)
+
+
+def _chosen(question: str, given: str | None, choices: tuple[str, str]) -> Any:
+    if given is not None or not sys.stdin.isatty():
+        return given or choices[0]
+    return click.prompt(question, type=click.Choice(choices), default=choices[0])
+
+
+def _occupied(folder: Path, paths: list[str], *, force: bool) -> str:
+    shown = "\n".join(f"  {folder / path}" for path in paths[:_SHOWN])
+    more = f"\n  and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    how = "Not even --force writes through a link or over a folder." if force else "--force overwrites them."
+    return f"Nothing was written, as these are there already:\n{shown}{more}\n{how}"
+
+
+def _next(folder: Path, count: int, answers: "Answers") -> str:
+    there = shlex.quote(str(folder))
+    overlay = shlex.quote(str(folder / "apps/inference-service/overlays/production"))
+    push = (
+        f"git init -qb main && git add . && git commit -qm Start && git push {shlex.quote(answers.url)} main"
+    )
+    return "\n".join(
+        [
+            f"{count} files are in {folder}. In Kubernetes the model is called {answers.name}. Next:",
+            f"  grep -rn --exclude-dir=.schemas acme {there}   # hosts and teams that only you know: change them",
+            f"  kubectl kustomize {overlay}   # what would run",
+            f"  (cd {there} && {push})",
+        ]
+    )

@@ -1,0 +1,48 @@
+"""Single values that people give on the command line, held to the rules of the config files, and in their sentences."""
+
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from bot.config.entries import ModelName
+from bot.config.faults import quoted
+from bot.config.fields import GitHubRepository, ImageRepository, RepositoryUrl
+
+
+class BadAnswer(ValueError):
+    """A value that cannot be taken: what is wrong, and how to mend it."""
+
+
+def model(text: str) -> str:
+    """The name of a registered model that can stand in a file. Raises `BadAnswer`."""
+    if not text.isprintable():
+        raise BadAnswer(f"{quoted(text)} has characters that nobody can see. Rename the model in MLflow.")
+    return _held(TypeAdapter(ModelName), text)
+
+
+def image(text: str) -> str:
+    """An image repository, without tag or digest. Raises `BadAnswer`."""
+    found = _held(TypeAdapter(ImageRepository), text)
+    if found.startswith("["):
+        raise BadAnswer(
+            f"{quoted(text)} has an address for a registry. Give it a name: `ghcr.io/acme/model`."
+        )
+    return found
+
+
+def repository(text: str) -> tuple[str, str, str]:
+    """Of the address of a repo at GitHub: that for git with its scheme, its host, and `owner/name`. Raises `BadAnswer`."""
+    url = _held(TypeAdapter(RepositoryUrl), text)
+    if "://" not in url:
+        url = f"ssh://{url.replace(':', '/', 1)}"
+    parts = urlsplit(url)
+    path = parts.path.strip("/").removesuffix(".git")
+    return url, str(parts.hostname), _held(TypeAdapter(GitHubRepository), path)
+
+
+def _held(kind: TypeAdapter[str], text: str) -> str:
+    try:
+        return kind.validate_python(text)
+    except ValidationError as error:
+        context = error.errors(include_url=False)[0].get("ctx", {})
+        raise BadAnswer(f"{context['what']}. {context['how']}") from None
