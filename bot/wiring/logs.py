@@ -26,17 +26,17 @@ def configure(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     known = [secret.value for _, secret in settings.secrets()]
     if settings.database is not None:
-        known.append(partial(_password, settings.database))
+        known += [partial(_password, settings.database, written) for written in (str, unquote)]
     handler.setFormatter(Discreet(known, as_json=settings.log.format == "json"))
     logging.basicConfig(level=settings.log.level.upper(), handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _password(database: Secret) -> str:
+def _password(database: Secret, written: Callable[[str], str]) -> str:
     """The password in the database's URL, which somebody may say without the rest of it; empty where there is none."""
     try:
-        return unquote(urlsplit(database.value()).password or "")
+        return written(urlsplit(database.value()).password or "")
     except ValueError:
         return ""
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -285,10 +286,64 @@ class TestContract:
 
 
 @pytest.mark.world
-def test_a_server_out_of_reach_may_answer_later_and_its_password_stays_secret() -> None:
-    with pytest.raises(Retryable, match="cannot be used now") as caught:
-        SqlJournal(f"postgresql://bot:hunter2@127.0.0.1:{free_port()}/journal")
-    assert "hunter2" not in str(caught.value)
+@pytest.mark.parametrize(
+    "way", ["bot:hunter2@127.0.0.1:{port}/journal", "bot@127.0.0.1:{port}/journal?password=hunter2"]
+)
+def test_a_server_out_of_reach_may_answer_later_and_its_password_stays_secret(way: str) -> None:
+    with pytest.raises(Retryable, match=r"the journal journal at 127\.0\.0\.1 cannot be used now") as caught:
+        SqlJournal("postgresql://" + way.format(port=free_port()))
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.world
+@pytest.mark.parametrize("way", ["bot:hunter2@", "bot@"])
+def test_a_password_is_in_no_representation_of_an_open_journal(server: postgres.Postgres, way: str) -> None:
+    query = "" if "hunter2" in way else "?password=hunter2"
+    journal = SqlJournal(server.database().replace("bot@", way) + query)
+    database = journal._database
+    assert "hunter2" not in repr((journal, database, database._engine, database._engine.pool, database._url))
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hunter2",
+        "hunter2://bot@db/bot",
+        "postgresql://bot:hunter2@db:port/bot",
+        "mysql://bot:hunter2@db/bot",
+        "postgresql+asyncpg://bot:hunter2@db/bot",
+    ],
+)
+def test_what_is_no_url_of_postgresql_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(Refused, match="write postgresql://USER:PASSWORD@HOST:5432/DATABASE") as caught:
+        SqlJournal(url)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value, chain=True))
+
+
+def test_an_option_that_the_driver_does_not_know_is_refused() -> None:
+    password = "hunter2"
+    with pytest.raises(Refused, match=r"cannot be connected to: .*sslmod") as caught:
+        SqlJournal(f"postgresql://bot:{password}@127.0.0.1:1/journal?sslmod=require")
+    assert f":{password}" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_without_the_driver_the_extra_is_named() -> None:
+    program = """
+import sys
+sys.modules["psycopg"] = None  # as where it is not installed
+from bot.adapters.journal import SqlJournal
+from bot.ports import Refused
+try:
+    SqlJournal("postgresql://bot:hunter2@127.0.0.1:1/journal")
+except Refused as refused:
+    print(refused)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "pip install 'gitops-commit-bot[postgres]'" in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
 
 
 def test_the_file_is_for_the_bot_alone_and_written_ahead(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ mlflow:
 manifests: {url: "git@github.com:acme/manifests.git", repository: acme/manifests, branch: release}
 forge: {kind: github, api_url: "https://github.acme.dev/api/v3", token: {file: token}}
 data: /var/lib/gitops-bot
+database: {file: token}
 argocd: {url: "https://127.0.0.1:8443", token: {file: token}, insecure: true}
 registries:
   ghcr.io: {username: bot, password: {file: token}}
@@ -60,6 +61,7 @@ def test_every_key_reaches_its_setting(tmp_path: Path) -> None:
     assert places == [
         "mlflow.password",
         "forge.token",
+        "database",
         "argocd.token",
         "registries.ghcr.io.password",
         "webhooks.mlflow.0",
@@ -133,7 +135,7 @@ def test_a_secret_that_was_written_into_the_file_is_never_repeated(tmp_path: Pat
 
 def test_every_secret_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
     text = EVERYTHING.replace("{file: token}", "{file: gone}")
-    assert [fault.line for fault in bot_faults(tmp_path, text)] == [5, 7, 9, 11, 13, 13, 13]
+    assert [fault.line for fault in bot_faults(tmp_path, text)] == [5, 7, 9, 10, 12, 14, 14, 14]
 
 
 def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
