@@ -84,7 +84,7 @@ def test_it_answers_for_its_health_while_the_model_predicts(stubborn: Serving) -
     assert min(took) < 1.0
 
 
-def test_large_requests_are_read_elsewhere_than_where_sockets_are(served: Serving) -> None:
+def test_a_large_request_is_answered_and_so_are_small_ones_meanwhile(served: Serving) -> None:
     rows = b"1.0,0.0,9.0\n" * 80_000
     answers: list[requests.Response] = []
     large = threading.Thread(target=lambda: answers.append(served.ask(b"a,b,c\n" + rows, "text/csv")))
