@@ -253,6 +253,8 @@ class VerifyEntry(Section):
             span = getattr(self, key)
             if span is not None and not timedelta(0) < span <= timedelta(minutes=5):
                 wrong(f"{key} is not between 1s and 5m", f"Write it like `{key}: 5s`.")
+        if any(f"{{{hole}}}" in repr(self.json_) for hole in HOLES):
+            wrong("holes are filled in the address, not in `json`", "Write the value itself, or take it out.")
         if self.workload is not None and self.namespace is None:
             wrong("the workload has no namespace", "Add `namespace:`.")
         if self.prometheus is not None:

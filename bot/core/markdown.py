@@ -14,6 +14,8 @@ _REFERENCE = re.compile(r"\b(gh)-(?=\d)", re.IGNORECASE)
 _WWW = re.compile(r"www\.", re.IGNORECASE)
 _SHA = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33,57}\b")
 
+_UNSPOKEN = str.maketrans({"@": "＠", "<": "‹", ">": "›", "*": "∗", "_": "＿", "`": "'", "|": "¦"})
+
 
 def plain(text: str, limit: int = 120) -> str:
     """The text for a title, a commit message or a sentence: one line, no mark that any renderer acts on.
@@ -62,6 +64,13 @@ def link(label: str, url: str | None) -> str:
     if re.fullmatch(r"https?://[A-Za-z0-9.\-_~:/?#\[\]@!$&'*+,;=%]+", url):
         return f"[{label}](<{url}>)"
     return f"{label}: {code(url)}"
+
+
+def spoken(text: str, limit: int = 1000) -> str:
+    """Text for a chat or a pager, which know marks of their own: one line, nobody is called, nothing is markup."""
+    shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    shown = shown.translate(_UNSPOKEN)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def span(length: timedelta) -> str:

@@ -227,7 +227,7 @@ def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -
         )
     if touched(look.revert_branch):
         return Decision(
-            Wait(),
+            Wait(LATER),
             f"{what} does not serve; a person pushed to the revert #{revert.number}, so a person merges or closes it",
         )
     if LABEL_REVERT not in revert.labels:
@@ -238,12 +238,12 @@ def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -
         )
     if look.target.revert is RevertPolicy.REVIEW:
         return Decision(
-            Wait(),
+            Wait(LATER),
             f"{what} does not serve: {verdict.because}; the revert #{revert.number} waits for a reviewer",
         )
     if LABEL_PERSON in revert.labels:
         return Decision(
-            Wait(),
+            Wait(LATER),
             f"{what} does not serve: {verdict.because}; a person must merge the revert #{revert.number}: there were too many within an hour, or what it goes back to was never proven live",
         )
     return merge(revert, look.revert_branch, f"{what} does not serve: taking it back with #{revert.number}")

@@ -7,7 +7,7 @@ from math import isfinite
 
 from bot.core.actions import OpenRevert
 from bot.core.contract import Change, compare
-from bot.core.markdown import block, code, link, plain, span
+from bot.core.markdown import block, code, link, plain, span, spoken
 from bot.core.model import (
     AlertsCheck,
     ArgoCD,
@@ -319,7 +319,7 @@ def serves_again_comment() -> str:
 
 def incident(target: Target, because: str) -> tuple[str, str]:
     """Title and text of what people are told at once, beyond the forge: plain text, for a chat or a pager."""
-    return f"{target.name}: a person must look", plain(because, 1000)
+    return f"{target.name}: a person must look", spoken(because)
 
 
 def close_comment(why: str) -> str:

@@ -347,6 +347,12 @@ FURTHER = [
         "`toler",
     ),
     ("verify: [{http: 'https://a.b', interval: 6m}]", "verify[0]", "between 1s and 5m", "`interval: 5s`"),
+    (
+        "verify: [{http: 'https://a.b', json: {v: '{version}'}}]",
+        "verify[0]",
+        "not in `json`",
+        "the value itself",
+    ),
     ("bake: 10", "bake", "`10` is not a duration", "`90s`"),
     ("verify: [{http: ftp://a.b}]", "verify[0].http", "not an http(s) URL", "`https://`"),
     ("verify: [{http: 'https://a b'}]", "verify[0].http", "no proper host", "`https://host"),
