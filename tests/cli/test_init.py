@@ -1,0 +1,470 @@
+"""`gitops-bot init`: a tree of one team that every tool accepts, from any answers, and never over what is there."""
+
+import importlib.util
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from click.testing import Result
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bot.cli.init_answers import LONGEST, Answers, kubernetes_name
+from bot.cli.init_tree import Occupied, tree, write
+from bot.config import answers as held
+from bot.config.promotions import load_promotions, parse_promotions
+from bot.core.model import ArgoCD, Flux, Workflow
+from bot.core.names import TARGET
+from bot.sandbox.cluster.render import render
+from tests.cli.bots import gitops_bot
+from tests.parts import require
+from tests.template.rendered import TEMPLATE
+
+ROOT = TEMPLATE.parent
+LABEL = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]\Z|[a-z]\Z")
+PLAIN = Answers(
+    "churn", "ghcr.io/Umbrella/churn".lower(), "https://github.com/umbrella/gitops.git", "github.com", "umbrella/gitops"
+)  # fmt: skip
+ODD = replace(
+    PLAIN,
+    model="Übel: \"Fraud-Detector' fraud-detector # {x}".replace(":", ""),
+    image="umbrella.azurecr.io/ml/risk_model",
+    url="ssh://git@ghe.umbrella.example/risk.team/manifests",
+    host="ghe.umbrella.example",
+    repository="risk-team/manifests",
+)
+TREES = {
+    "argocd and github": PLAIN,
+    "flux and azure, odd names": replace(ODD, gitops="flux", ci="azure"),
+    "argocd and azure, odd names": replace(ODD, ci="azure"),
+    "flux and github": replace(PLAIN, gitops="flux"),
+}
+LEFT_OUT = {"argocd": "flux", "flux": "argocd"}
+
+
+def validating() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("validate", TEMPLATE / ".github" / "validate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+LEAVES = validating().leaves
+
+
+@pytest.fixture(params=TREES)
+def written(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Answers]:
+    answers = TREES[request.param]
+    write(tmp_path / "repo", tree(TEMPLATE, answers))
+    return tmp_path / "repo", answers
+
+
+def init(folder: Path, *more: str, **options: str) -> Result:
+    given = {"model": "churn", "image": PLAIN.image, "repo": PLAIN.url, **options}
+    return gitops_bot("init", str(folder), *[f"--{key}={value}" for key, value in given.items()], *more)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# --- the tree that it writes ---
+
+
+def test_the_bot_understands_its_targets(written: tuple[Path, Answers]) -> None:
+    folder, answers = written
+    targets = load_promotions(folder / "promotions.yaml")
+    assert [target.name for target in targets] == [f"{answers.name}/staging", f"{answers.name}/production"]
+    for target in targets:
+        assert (target.model, target.image) == (answers.model, answers.image)
+        kind, name = (ArgoCD, "application") if answers.gitops == "argocd" else (Flux, "kustomization")
+        assert isinstance(target.rollout, kind)
+        assert getattr(target.rollout, name) == target.name.replace("/", "-")
+        workflow = Workflow(answers.repository, "deploy-on-model-promotion.yml", "main")
+        assert target.build == (workflow if answers.ci == "github" else None)
+    check = gitops_bot("config", "check", str(folder / "promotions.yaml"))
+    assert (check.exit_code, check.output.strip()) == (0, f"{folder / 'promotions.yaml'}: fine")
+
+
+def test_everything_renders_and_is_valid(written: tuple[Path, Answers]) -> None:
+    folder, answers = written
+    leaves = [leaf.relative_to(folder.resolve()) for leaf in LEAVES(folder)]
+    assert len(leaves) >= 6
+    for leaf in leaves:
+        for document in rendered(folder, str(leaf)):
+            named = document["metadata"]
+            for value in (named["name"], named.get("namespace", "a")):
+                assert len(value) <= 63
+                assert re.fullmatch(r"[a-z0-9]([a-z0-9.:-]*[a-z0-9])?", value), value
+    production = rendered(folder, "apps/inference-service/overlays/production")
+    for document in production:
+        kubernetes_validate.validate(document, "1.33", strict=True)
+    [deployment] = [document for document in production if document["kind"] == "Deployment"]
+    assert deployment["metadata"]["namespace"] == f"{answers.name}-production"
+    [server] = deployment["spec"]["template"]["spec"]["containers"]
+    assert server["image"] == f"{answers.image}:unreleased"
+    assert deployment["metadata"]["labels"]["gitops-bot/model"] == answers.name
+
+
+def rendered(folder: Path, leaf: str) -> list[Any]:
+    if shutil.which("kubectl"):
+        command = ["kubectl", "kustomize", str(folder / leaf)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+    def read(path: str) -> bytes | None:
+        return (folder / path).read_bytes() if (folder / path).is_file() else None
+
+    # What only kustomize can render is left to machines that have it.
+    return render(read, leaf) if leaf.startswith(("apps", "components")) else []
+
+
+def test_it_holds_what_was_chosen_and_nothing_else(written: tuple[Path, Answers]) -> None:
+    folder, answers = written
+    other = LEFT_OUT[answers.gitops]
+    assert (folder / answers.gitops).is_dir()
+    assert not list(folder.rglob(other))
+    assert (folder / "azure-pipelines.yml").exists() == (answers.ci == "azure")
+    workflows = {path.name for path in (folder / ".github" / "workflows").iterdir()}
+    assert workflows == {"validate.yml"} | (
+        {"deploy-on-model-promotion.yml"} if answers.ci == "github" else set()
+    )
+    assert os.access(folder / "model-image" / "ci.sh", os.X_OK)
+
+
+def test_no_name_of_the_example_is_left_but_hosts_that_only_the_team_knows(
+    written: tuple[Path, Answers],
+) -> None:
+    folder, answers = written
+    for path, said in content(folder).items():
+        if path.startswith(".schemas/"):
+            assert said == (TEMPLATE / path).read_bytes()
+            continue
+        text = said.decode().replace(json.dumps(answers.model, ensure_ascii=False), "")
+        text = (
+            text.replace(answers.name, "").replace("acme.dev", "").replace("acme-gitops.vault.azure.net", "")
+        )
+        assert not re.search(r"fraud-detector|acme/", text.replace("acme.azurecr.io", "")), path
+        assert "fraud-detector" not in path.replace(answers.name, "")
+    [settings_file] = folder.glob("bot/overlays/*/bot.yaml")
+    document = yaml.safe_load(settings_file.read_text())
+    assert document["manifests"] == {"url": answers.url, "repository": answers.repository}
+    assert list(document["registries"]) == [answers.registry]
+
+
+def test_the_workflows_of_the_tree_pass_their_tools(written: tuple[Path, Answers]) -> None:
+    folder, answers = written
+    tools = Path(sys.executable).parent
+    workflows = sorted(str(path) for path in (folder / ".github" / "workflows").iterdir())
+    commands = [
+        [str(tools / "check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *workflows],
+        [str(tools / "zizmor"), "--offline", "--no-progress", "--quiet", *workflows],
+    ]
+    if answers.ci == "azure":
+        schema = ("--builtin-schema", "vendor.azure-pipelines", "--data-transform", "azure-pipelines")
+        pipeline = str(folder / "azure-pipelines.yml")
+        commands.append([str(tools / "check-jsonschema"), *schema, "--regex-variant", "nonunicode", pipeline])
+    if shutil.which("actionlint"):
+        commands.append(["actionlint", *workflows])
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+# --- names ---
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("fraud-detector", "fraud-detector"),
+        ("Fraud Detector", "fraud-detector"),
+        ("fraud_detector.v2", "fraud-detector-v2"),
+        ("  Straßen & Brücken  ", "straen-brucken"),
+        ("2fast", "model-2fast"),
+        ("true", "model-true"),
+        ("Null", "model-null"),
+        ("default", "model-default"),
+        ("kustomization", "model-kustomization"),
+    ],
+)
+def test_a_models_name_becomes_one_of_kubernetes(model: str, name: str) -> None:
+    assert kubernetes_name(model) == name
+
+
+def test_what_had_to_be_cut_still_tells_models_apart() -> None:
+    names = {kubernetes_name(model) for model in ("模型", "欺诈", "a" * 100, "a" * 101)}
+    assert len(names) == 4
+
+
+@pytest.fixture(scope="module")
+def little(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So much of the template as depends on the model's name."""
+    folder = tmp_path_factory.mktemp("little")
+    shutil.copy(TEMPLATE / "promotions.yaml", folder)
+    shutil.copytree(TEMPLATE / "argocd" / "projects", folder / "argocd" / "projects")
+    return folder
+
+
+def models() -> st.SearchStrategy[str]:
+    return st.text(min_size=1, max_size=80).filter(_allowed)
+
+
+def _allowed(text: str) -> bool:
+    try:
+        return held.model(text) == text
+    except held.BadAnswer:
+        return False
+
+
+@settings(max_examples=100, deadline=None)
+@given(models())
+@example("fraud-detector fraud-detector")
+@example("{tag}: &a *b !c".replace(":", ""))
+@example("\\1 \\g<0> $(x) `id` ${{ y }}")
+@example("model # ghcr.io acme")
+def test_any_model_that_mlflow_has_is_written_as_itself(little: Path, model: str) -> None:
+    answers = replace(PLAIN, model=model)
+    assert LABEL.match(answers.name)
+    assert len(answers.name) <= LONGEST
+    assert yaml.safe_load(answers.name) == answers.name
+    files = tree(little, answers)
+    targets = parse_promotions(files["promotions.yaml"])
+    assert {target.model for target in targets} == {model}
+    assert all(TARGET.match(target.name) for target in targets)
+    assert set(files) == {
+        "promotions.yaml",
+        "argocd/projects/kustomization.yaml",
+        f"argocd/projects/{answers.name}.yaml",
+    }
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("model", "a/b", "MLflow's names have no `/` and no `:`"),
+        ("model", "a\u202eb", "characters that nobody can see"),
+        ("image", "ghcr.io/acme/churn:v1", "a tag does not belong here"),
+        ("image", "churn", "names no registry"),
+        ("image", "[::1]:5000/x", "Give it a name"),
+        ("image", "ghcr.io/a/b\n  evil", "is not an image repository"),
+        ("repo", "https://token@github.com/acme/manifests.git", "must not carry credentials"),
+        ("repo", "https://github.com/acme", "is not a GitHub repository"),
+        ("repo", "https://github.com/acme/a b", "no proper host"),
+        ("repo", "https://github.com/acme/$(id)", "is not a GitHub repository"),
+        ("repo", "--upload-pack=x", "not an http(s) URL"),
+    ],
+)
+def test_a_bad_answer_is_refused_with_the_sentence_of_the_config(
+    option: str, value: str, sentence: str, tmp_path: Path
+) -> None:
+    result = init(tmp_path / "repo", **{option: value})
+    assert result.exit_code == 2
+    assert f"--{option}: " in result.output
+    assert sentence in " ".join(result.output.split())
+    assert not (tmp_path / "repo").exists()
+
+
+def test_addresses_of_repos_come_with_their_scheme() -> None:
+    assert held.repository("git@github.com:acme/manifests.git") == (
+        "ssh://git@github.com/acme/manifests.git",
+        "github.com",
+        "acme/manifests",
+    )
+    assert held.repository("https://ghe.example:8443/acme/manifests")[1:] == ("ghe.example", "acme/manifests")
+
+
+# --- what is there already ---
+
+
+def test_it_says_what_to_do_next(tmp_path: Path) -> None:
+    folder = tmp_path / "a repo; rm -rf"
+    result = init(folder)
+    assert result.exit_code == 0, result.output
+    commands = [row.split("   #")[0].strip() for row in result.output.splitlines() if row.startswith("  ")]
+    assert len(commands) == 3
+    found = subprocess.run(["sh", "-c", commands[0]], capture_output=True, text=True, check=False)
+    assert "acme.dev" in found.stdout
+    if shutil.which("kubectl"):
+        subprocess.run(["sh", "-c", commands[1]], check=True, capture_output=True, timeout=60)
+    remote = tmp_path / "remote.git"
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(remote)], check=True)
+    identity = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    push = commands[2].replace(PLAIN.url, str(remote))
+    subprocess.run(["sh", "-c", push], check=True, capture_output=True, env={**os.environ, **identity})
+    listed = subprocess.run(
+        ["git", "-C", str(remote), "ls-tree", "-r", "main"], capture_output=True, text=True, check=True
+    ).stdout
+    assert len(listed.splitlines()) == len(content(folder)) - len(list((folder / ".git").rglob("*")) and [
+        path for path in (folder / ".git").rglob("*") if path.is_file()
+    ])  # fmt: skip
+    assert re.search(r"100755 blob \w+\tmodel-image/ci\.sh", listed)
+
+
+def test_one_file_that_is_there_stops_all_of_them(tmp_path: Path) -> None:
+    (tmp_path / "promotions.yaml").write_text("mine\n")
+    result = init(tmp_path)
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'promotions.yaml'}\n--force overwrites them." in result.output
+    assert content(tmp_path) == {"promotions.yaml": b"mine\n"}
+    assert list(tmp_path.iterdir()) == [tmp_path / "promotions.yaml"]
+
+
+def test_with_force_it_is_overwritten_and_other_files_stay(tmp_path: Path) -> None:
+    (tmp_path / "promotions.yaml").write_text("mine\n")
+    (tmp_path / "notes.md").write_text("mine\n")
+    assert init(tmp_path, "--force").exit_code == 0
+    found = content(tmp_path)
+    assert found["notes.md"] == b"mine\n"
+    assert {path: said for path, said in found.items() if path != "notes.md"} == tree(TEMPLATE, PLAIN)
+
+
+def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
+    assert init(tmp_path).exit_code == 0
+    before = content(tmp_path)
+    assert init(tmp_path).exit_code == 0
+    assert content(tmp_path) == before
+    assert init(tmp_path, model="other").exit_code == 2
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_nothing_is_written_through_a_link_to_elsewhere(force: bool, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    (folder / "apps").symlink_to(elsewhere)
+    result = init(folder, *(["--force"] if force else []))
+    assert result.exit_code == 2
+    assert list(elsewhere.iterdir()) == []
+    assert [path.name for path in folder.iterdir()] == ["apps"]
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("mine\n")
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    (folder / "README.md").symlink_to(outside)
+    with pytest.raises(Occupied):
+        write(folder, {"README.md": b"mine\n"})
+    write(folder, {"README.md": b"new\n"}, force=True)
+    assert (outside.read_text(), (folder / "README.md").read_text()) == ("mine\n", "new\n")
+
+
+def test_where_nothing_can_be_written_there_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = init(tmp_path / "file" / "repo")
+    assert result.exit_code == 2
+    assert "cannot be written" in " ".join(result.output.split())
+
+
+# --- asking ---
+
+
+def test_without_a_terminal_what_is_missing_is_said(tmp_path: Path) -> None:
+    result = gitops_bot("init", str(tmp_path), "--model=churn")
+    assert result.exit_code == 2
+    assert "--image is missing" in result.output
+
+
+def test_a_person_is_asked_until_the_answer_can_be_taken(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "bot", "init", str(tmp_path / "repo"), f"--image={PLAIN.image}"]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT)
+    os.close(theirs)
+    try:
+        said = _played(
+            ours,
+            [
+                ("Model in MLflow", "a/b"),
+                ("no `/` and no `:`", "Churn Model"),
+                ("Address of this repo", "git@github.com:umbrella/gitops.git"),
+                ("What applies the manifests", "flux"),
+                ("What builds images", ""),
+            ],
+        )
+        assert process.wait(30) == 0, said
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert (tmp_path / "repo" / "flux").is_dir()
+    assert {target.model for target in load_promotions(tmp_path / "repo" / "promotions.yaml")} == {
+        "Churn Model"
+    }
+
+
+def _played(terminal: int, story: list[tuple[str, str]]) -> str:
+    """Answer each question when it has been asked."""
+    said, at, deadline = "", 0, time.monotonic() + 40
+    for question, answer in [*story, ("", "")]:
+        while question not in said[at:] or not question:
+            if time.monotonic() > deadline or not select.select([terminal], [], [], 1)[0]:
+                if not question:
+                    return said
+                assert time.monotonic() < deadline, said
+                continue
+            try:
+                piece = os.read(terminal, 4096).decode(errors="replace")
+            except OSError:  # the other side has ended
+                return said
+            said += piece
+        at = said.index(question, at) + len(question)
+        os.write(terminal, f"{answer}\n".encode())
+    return said
+
+
+# --- the wheel ---
+
+
+@pytest.mark.world
+def test_it_works_from_an_installed_wheel(tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
+        cwd=ROOT, check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    [wheel] = (tmp_path / "dist").iterdir()
+    place = tmp_path / "installed"
+    uv = str(Path(sys.executable).parent / "uv")
+    subprocess.run(
+        [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", sys.executable,
+         "--target", str(place), str(wheel)],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    assert not [path for path in place.rglob("*") if path.name.endswith(("_cache", "__"))]
+    script = "import bot, bot.cli; print(bot.__file__); bot.cli.main()"
+    words = ["init", "repo", "--model=churn", f"--image={PLAIN.image}", f"--repo={PLAIN.url}"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script, *words],
+        cwd=tmp_path, env={**environment, "PYTHONPATH": str(place)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, str(place / "bot" / "__init__.py")), (
+        done.stderr
+    )
+    assert content(tmp_path / "repo") == tree(TEMPLATE, PLAIN)
+    assert os.access(tmp_path / "repo" / "model-image" / "ci.sh", os.X_OK)
+    kubectl = require(
+        "kubectl", "see https://kubernetes.io/docs/tasks/tools/ (1.27 or newer)", packaged=False
+    )
+    for leaf in LEAVES(tmp_path / "repo"):
+        subprocess.run([kubectl, "kustomize", str(leaf)], check=True, capture_output=True, timeout=60)
