@@ -35,14 +35,15 @@ class Loop:
         *,
         leads: Callable[[], bool] = _always,
         hand_over: Callable[[str], None] = lambda target: None,
+        followed: Callable[[], None] = lambda: None,
     ) -> None:
         """`told` hears of every decision and `swept` of every sweep, for metrics.
 
         `leads` says whether this replica may begin passes; what it may not begin goes to `hand_over`, which is
-        called again later when it raises.
+        called again later when it raises. `followed` hears of every look at the catalogue where another one leads.
         """
         self._world, self._queue, self._told, self._swept = world, queue, told, swept
-        self._leads, self._hand_over = leads, hand_over
+        self._leads, self._hand_over, self._followed = leads, hand_over, followed
         self._every = sweep_every
         self._stop, self._now = threading.Event(), threading.Event()
         self._known: frozenset[str] = frozenset()
@@ -114,4 +115,5 @@ class Loop:
         except (Retryable, Refused) as problem:
             log.warning("promotions.yaml cannot be read: %s", problem)
             return SOON
+        self._followed()
         return min(FOLLOWING, self._every)

@@ -58,7 +58,9 @@ def serve(bot: "Bot") -> None:
 def _loop(bot: "Bot", queue: MemoryQueue, metrics: Metrics) -> Loop:
     lead, swept = bot.leadership, lambda at: _swept(bot, metrics, at)
     loop = partial(Loop, bot.world, queue, bot.settings.sweep, told=metrics.passed, swept=swept)
-    return loop() if lead is None else loop(leads=lead.leads, hand_over=lead.tell)
+    if lead is None:
+        return loop()
+    return loop(leads=lead.leads, hand_over=lead.tell, followed=lambda: _tidy(bot))
 
 
 @contextmanager
@@ -82,6 +84,10 @@ def _swept(bot: "Bot", metrics: Metrics, at: datetime) -> None:
         bot.journal.prune(at - KEPT)
     except (Refused, Retryable) as problem:
         log.warning("the journal could not be pruned: %s", problem)
+    _tidy(bot)
+
+
+def _tidy(bot: "Bot") -> None:
     try:
         bot.manifests.tidy()
     except (Refused, Retryable) as problem:

@@ -24,15 +24,19 @@ class Replica:
         self.swept: list[datetime] = []
         self.handed: list[str] = []
         self.failures = 0
-        self.reads = 0
+        self.reads = self.follows = 0
         self.loop = Loop(
             replace(self.world.ports(), catalogue=self._catalogue), self.queue, timedelta(hours=1),
             told=self.entries.append, swept=self.swept.append, leads=lambda: self.leading, hand_over=self._hand_over,
+            followed=self._followed,
         )  # fmt: skip
 
     def _catalogue(self) -> Catalogue:
         self.reads += 1
         return self.world.ports().catalogue()
+
+    def _followed(self) -> None:
+        self.follows += 1
 
     def _hand_over(self, target: str) -> None:
         if self.failures:
@@ -68,9 +72,10 @@ def test_one_that_follows_begins_nothing_and_still_reads_promotions() -> None:
     replica = Replica()
     with running(replica):
         assert eventually(lambda: replica.reads)
-        assert replica.loop.running
+        assert eventually(lambda: replica.loop.running)
         time.sleep(0.2)
     assert (replica.entries, replica.swept, replica.handed) == ([], [], [])
+    assert (replica.reads, replica.follows) == (1, 1)
 
 
 def test_what_wakes_where_another_leads_is_handed_to_that_one() -> None:

@@ -67,14 +67,15 @@ class Leadership:
         while not self._stop.is_set():
             try:
                 with self._database.session() as session:
-                    self._take_part(session, turned, heard)
+                    try:
+                        self._take_part(session, turned, heard)
+                    finally:
+                        self._cease(turned)  # before the session ends and sets the lock free
             except Retryable as problem:
                 if said != (said := str(problem)):
                     log.warning("this replica does not lead: %s", problem)
             except Exception:
                 log.exception("the search for who leads crashed; it begins anew")
-            finally:
-                self._cease(turned)
             self._stop.wait(EVERY)
 
     def stop(self) -> None:
