@@ -114,7 +114,7 @@ def _target(bot: "Bot", target: Target) -> Iterator[Finding]:
     )
     yield _asked(
         f"{name}: pins",
-        lambda: f"they say {bot.manifests.pinned(target).value}",
+        lambda: _pins(bot, target),
         "Check `pins:` of the target.",
     )
     yield _asked(
@@ -143,6 +143,13 @@ def _target(bot: "Bot", target: Target) -> Iterator[Finding]:
 def _wanted(bot: "Bot", target: Target) -> str:
     wanted = bot.registry.wanted(target.model, target.when)
     return f"version {wanted.version} is wanted" if wanted else f"no version has the {target.when}"
+
+
+def _pins(bot: "Bot", target: Target) -> str:
+    pinned = bot.manifests.pinned(target)
+    if pinned.partly:
+        raise Refused(pinned.partly)
+    return f"they say {pinned.value}"
 
 
 def _image(bot: "Bot", target: Target) -> str:
