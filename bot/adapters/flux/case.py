@@ -50,6 +50,19 @@ class Case:
         """Whether the values of the HelmRelease name the image: then its generation moves with the tag (10)."""
         return self.release is not None and named(self.release.values, self.claim.image)
 
+    @cached_property
+    def deployed(self) -> bool:
+        """Whether the newest release in Helm's history is deployed, and the claim's where that can be told."""
+        release = self.release
+        newest = release.history[0] if release is not None and release.history else None
+        if release is None or newest is None or newest.status != "deployed":
+            return False
+        if self.named:
+            return release.current and newest.config == release.config
+        charts = (release.chart, newest.chart)
+        by_hand = not any("+" in chart for chart in charts)
+        return by_hand or all(self.chart_of(chart, self.carriers) for chart in charts)
+
     def chart_of(self, chart: str, commits: frozenset[str]) -> bool:
         """Whether a chart version carries 12 hex of one of these commits (reconcileStrategy Revision, 10b)."""
         mark = chart.rpartition("+")[2].partition(".")[0] if "+" in chart else ""
@@ -59,6 +72,17 @@ class Case:
     def last(self) -> Run | None:
         """The newest entry of the history that is about the claim."""
         return next((run for run in self.app.history if run.revision in self.carriers), None)
+
+    @cached_property
+    def succeeded(self) -> Run | None:
+        """The newest good entry of the history that is about the claim."""
+        own = (run for run in self.app.history if run.revision in self.carriers)
+        return next((run for run in own if run.status == "ReconciliationSucceeded"), None)
+
+    @property
+    def checked(self) -> bool:
+        """Whether all that Flux applied for the claim was healthy once: it waits, so it had to be."""
+        return self.applied and self.app.waits
 
     @property
     def failed_before(self) -> Run | None:

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from bot.adapters.flux.case import Case
 from bot.adapters.flux.fields import Condition
-from bot.adapters.flux.reading import Release
+from bot.adapters.flux.reading import Release, Run
 from bot.adapters.flux.wording import commit, said
+from bot.adapters.flux.workload import Workload
 from bot.core.verdict import Outcome, Verdict
 
 _HELM_FAILURES = (
@@ -82,9 +83,22 @@ def _failed_twice(case: Case) -> Verdict | None:
         return None
     if run.first is None or run.first < case.claim.merged_at - _SKEW:
         return None
+    if case.applied and not _lasts(case, run):
+        return None
     return case.failed(
         f"{commit(case.claim.commit)} failed its health check {run.times} times{said(case.app.ready.message)}"
     )
+
+
+def _lasts(case: Case, run: Run) -> bool:
+    """What was applied well before has failed when no check went well for as long as the deadline.
+
+    The history counts the failures of weeks together, whatever came between.
+    """
+    well = case.succeeded.newest if case.succeeded is not None else None
+    if run.first is None or (well is not None and well > run.first):
+        return False
+    return case.now - run.first > case.claim.deadline
 
 
 def at_deadline(case: Case, verdict: Verdict) -> Verdict:
@@ -108,9 +122,35 @@ def _own_fault(case: Case) -> bool:
     if (
         release is not None
         and release.ready.status != "True"
+        and not _interrupted(case, release)
         and _about_the_claim(case, release, release.ready)
     ):
         return True
     if not case.applied:
         return True
-    return any(item.carries and not item.complete for item in case.workloads)
+    if case.checked and case.app.attempted != case.app.applied:
+        # It was healthy, and a later commit with its image is not.
+        return False
+    return any(_overdue(case, item) for item in case.workloads if item.carries and not item.complete)
+
+
+def _interrupted(case: Case, release: Release) -> bool:
+    """Whether Helm has done the claim's release and looks at it again: that happens at every interval."""
+    return release.ready.status == "Unknown" and case.deployed
+
+
+def _overdue(case: Case, item: Workload) -> bool:
+    """What was rolled out has the deadline anew from when it became short of pods; enough of it serves if none says when.
+
+    All gone within the first deadline, it has no other (03e).
+    """
+    end = case.claim.merged_at + case.claim.deadline
+    short = item.short_since or case.pods.unready_since
+    if item.completed or case.checked:
+        early = short is not None and short <= end and not item.serving
+        return short is not None and (early or case.now - short > case.claim.deadline)
+    # Other settings of a later commit with the same image are rolled out anew, and so is a pod on a new node; one that
+    # crashes is new again and again.
+    content = case.succeeded.first if case.succeeded is not None else None
+    changed = max(filter(None, (content, None if case.pods.broken else short)), default=None)
+    return changed is None or changed <= end or case.now - changed > case.claim.deadline

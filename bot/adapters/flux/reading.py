@@ -16,12 +16,13 @@ FAILURES = frozenset({"HealthCheckFailed", "ReconciliationFailed", "PruneFailed"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """An entry of `status.history`: the newest run of one digest with one end, how often, and since when."""
+    """An entry of `status.history`: the newest run of one digest with one end, how often, from when and until when."""
 
     revision: str | None
     status: str
     times: int
     first: datetime | None
+    newest: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ def _run(entry: Mapping[str, Any]) -> Run:
         status=text(entry, "lastReconciledStatus"),
         times=number(entry, "totalReconciliations") or 0,
         first=time(entry, "firstReconciled"),
+        newest=time(entry, "lastReconciled"),
     )
 
 

@@ -27,7 +27,11 @@ _CUT = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One object that runs images of the claim's repository. `since` is when it last became good, at the latest."""
+    """One object that runs images of the claim's repository. `since` is when it last became good, at the latest.
+
+    `completed` is whether it was rolled out before, so that what is missing now came later; `short_since` is since when
+    fewer pods are available than must be, where it says so.
+    """
 
     name: str
     carries: bool
@@ -36,14 +40,21 @@ class Workload:
     quota: bool  # pods are refused, because a quota is used up
     since: datetime | None
     counted: str
+    completed: bool
+    serving: bool  # whether any pod at all is available
+    short_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """The pods of the claimed image that are to stay: how many cannot be scheduled, and what is wrong with others."""
+    """The pods of the claimed image that are to stay: how many cannot be scheduled, and what is wrong with others.
+
+    `unready_since` is since when the first of those is not ready that are not.
+    """
 
     unschedulable: int = 0
     broken: tuple[str, ...] = ()
+    unready_since: datetime | None = None
 
 
 def workloads(documents: Sequence[Mapping[str, Any]], claim: Claim) -> tuple[Workload, ...]:
@@ -88,7 +99,7 @@ def _workload(document: Mapping[str, Any], image: str) -> Workload:
     times = [
         moment for moment in (*updates, known["Available"].since if "Available" in known else None) if moment
     ]
-    refused = known.get("ReplicaFailure")
+    refused, available = known.get("ReplicaFailure"), known.get("Available")
     return Workload(
         name=f"{document['kind']} {text(metadata, 'name')}",
         carries=any(carries(one, image) for one in images(document)),
@@ -97,7 +108,16 @@ def _workload(document: Mapping[str, Any], image: str) -> Workload:
         quota=refused is not None and bool(refused) and "exceeded quota" in refused.message,
         since=max(times) + _CUT if times else None,
         counted=", ".join(f"{count} {name}" for name, count in counts.items()) + f" of {wanted} pods",
+        completed=observed and _was_rolled_out(status),
+        serving=counts["available"] > 0,
+        short_since=available.since if available is not None and available.status == "False" else None,
     )
+
+
+def _was_rolled_out(status: Mapping[str, Any]) -> bool:
+    """Whether the newest template was done once: Deployments remember it, other kinds do not."""
+    progressing = conditions(status).get("Progressing")
+    return progressing is not None and progressing.reason == "NewReplicaSetAvailable"
 
 
 def _counts(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[int, Mapping[str, int]]:
@@ -118,7 +138,7 @@ def _counts(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> tu
 
 def pods(documents: Sequence[Mapping[str, Any]], claim: Claim) -> Pods:
     """What the pods of the claimed image say, as far as they are among the documents. Never raises."""
-    unschedulable, broken = 0, []
+    unschedulable, broken, unready = 0, [], []
     for document in documents:
         if document.get("kind") != "Pod":
             continue
@@ -130,10 +150,16 @@ def pods(documents: Sequence[Mapping[str, Any]], claim: Claim) -> Pods:
         scheduled = conditions(status).get("PodScheduled")
         if scheduled is not None and scheduled.status == "False" and scheduled.reason == "Unschedulable":
             unschedulable += 1
+        ready = conditions(status).get("Ready")
+        if not ready:
+            unready.append(
+                (ready.since if ready is not None else None)
+                or time(child(document, "metadata"), "creationTimestamp")
+            )
         trouble = _trouble(status)
         if trouble:
             broken.append(f"Pod {text(child(document, 'metadata'), 'name')}: {trouble}")
-    return Pods(unschedulable, tuple(broken))
+    return Pods(unschedulable, tuple(broken), min(filter(None, unready), default=None))
 
 
 def _trouble(status: Mapping[str, Any]) -> str:
