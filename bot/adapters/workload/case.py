@@ -59,7 +59,7 @@ class Case:
     @cached_property
     def settled(self) -> datetime:
         """Until when it must stay well. After a crash, for as long as the one that crashed had run (rule 5)."""
-        return self.good_since + self.claim.settle + lived(self.reading.pods, self.claim)
+        return self.good_since + self.claim.settle + lived(self.reading.pods, self.claim, self.now)
 
     @cached_property
     def late(self) -> bool:

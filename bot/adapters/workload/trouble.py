@@ -59,15 +59,23 @@ def findings(pods: Sequence[Pod], claim: Claim, now: datetime) -> list[Finding]:
 # --- Crashes ---------------------------------------------------------------------------------------
 
 
-def crashes(pod: Pod, container: Container, claim: Claim) -> int:
-    """How often it was started again since the merge (fixtures/kubernetes, rule 5).
+def crashes(pod: Pod, container: Container, claim: Claim, now: datetime) -> int:
+    """How often it was started again since the merge (fixtures/kubernetes, rule 5), without what is forgiven.
 
-    An older pod, of a ReplicaSet that a revert revived, has a count that is not this release's: of it, only
+    What came before ten minutes of running is: those of the process that runs now, or of the one that ended last. An older pod, of a ReplicaSet that a revert revived, has a count that is not this release's: of it, only
     what the newest ending shows is counted.
     """
     ended = container.ended
     if ended is not None and (_node_was_lost(ended) or (container.init and ended.exit_code == 0)):
         return 0
+    if container.running_since is not None and now - container.running_since > FORGIVEN:
+        return 0
+    count = _since_the_merge(pod, container, claim)
+    return min(count, 1) if ended is not None and _ran(ended) > FORGIVEN else count
+
+
+def _since_the_merge(pod: Pod, container: Container, claim: Claim) -> int:
+    ended = container.ended
     merged = claim.merged_at.replace(microsecond=0)
     if pod.created is None or pod.created >= merged:
         return container.restarts
@@ -77,32 +85,26 @@ def crashes(pod: Pod, container: Container, claim: Claim) -> int:
     return min(container.restarts, 2 if again else 1)
 
 
-def lived(pods: Sequence[Pod], claim: Claim) -> timedelta:
+def _ran(ended: Ending) -> timedelta:
+    return ended.finished - ended.started if ended.finished and ended.started else timedelta(0)
+
+
+def lived(pods: Sequence[Pod], claim: Claim, now: datetime) -> timedelta:
     """How long the longest-lived of the crashed processes had run: what replaced it must outlive that."""
     spans = [
-        container.ended.finished - container.ended.started
+        _ran(container.ended)
         for pod in pods
         for container in pod.containers
-        if crashes(pod, container, claim)
-        and container.ended is not None
-        and container.ended.finished is not None
-        and container.ended.started is not None
+        if container.ended is not None and crashes(pod, container, claim, now)
     ]
     return min(max(spans, default=timedelta(0)), FORGIVEN)
 
 
 def _crashes(pods: Sequence[Pod], claim: Claim, now: datetime) -> Iterator[Finding]:
     counted = [
-        (crashes(pod, container, claim), pod, container) for pod in pods for container in pod.containers
+        (crashes(pod, container, claim, now), pod, container) for pod in pods for container in pod.containers
     ]
     total = sum(count for count, _, _ in counted)
-    forgiven = all(pod.ready for pod in pods) and all(
-        container.running_since is not None and now - container.running_since > FORGIVEN
-        for count, _, container in counted
-        if count
-    )
-    if forgiven:
-        return
     for count, pod, container in sorted(counted, key=lambda item: -item[0]):
         if count or _ended_badly(container):
             yield Finding(
