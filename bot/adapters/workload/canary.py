@@ -40,7 +40,8 @@ def read_canary(documents: Sequence[Document], wanted: str) -> Reading | None:
         return replace(
             primary, what=what, images=candidate.images, counted=counted, done_since=since, patient=True
         )
-    return _undecided(canary, replace(candidate, what=what), phase)
+    live = primary is not None and primary.images == candidate.images
+    return _undecided(canary, replace(candidate, what=what, completed=live), phase)
 
 
 def _undecided(canary: Document, candidate: Reading, phase: str) -> Reading:
@@ -57,7 +58,6 @@ def _undecided(canary: Document, candidate: Reading, phase: str) -> Reading:
         counted=counted,
         wanted=max(candidate.wanted, 1),
         done=False,
-        completed=False,
         pods=() if resting else candidate.pods,
         failed=_failed(canary) if phase == "Failed" else None,
         failed_at=moment(status, "lastTransitionTime"),

@@ -42,6 +42,8 @@ def read_daemon_set(documents: Sequence[Document], wanted: str) -> Reading | Non
             "numberReady",
             "numberAvailable",
         ),
+        # Nothing remembers that it was done, but each pod that is not ready then has the deadline for itself.
+        completed=current is not None and updated == nodes,
         current=current,
         revisions=revisions,
         pods=tuple(pod for pod in map(read_pod, pods) if not pod.leaving),

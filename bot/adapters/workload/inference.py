@@ -90,6 +90,8 @@ def _serverless(service: Document, documents: Sequence[Document], predictor: Doc
         images=current.images,
         counted=f"{excerpt(newest, 80)} was created last, {excerpt(text(predictor, 'latestReadyRevision'), 80) or 'none'} is ready",
         done=rolled and all_of_it,
+        # What was ready last stays named when it no longer is.
+        completed=rolled and all_of_it,
         current=current,
         revisions=(current,),
         pods=tuple(pod for pod in pods if not pod.leaving),

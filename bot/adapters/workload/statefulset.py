@@ -32,7 +32,8 @@ def read_stateful_set(documents: Sequence[Document], wanted: str) -> Reading | N
         wanted=replicas,
         # With OnDelete the current revision never moves, even when every pod is new.
         done=counters and (promoted or _strategy(spec) == "OnDelete"),
-        completed=promoted,
+        completed=promoted
+        or (_strategy(spec) == "OnDelete" and number(status, "updatedReplicas") == replicas),
         current=next((item for item in revisions if item.name == newest), None),
         revisions=revisions,
         pods=tuple(pod for pod in map(read_pod, pods) if not pod.leaving),
