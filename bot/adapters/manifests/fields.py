@@ -1,7 +1,7 @@
 """Pins by path: `spec.template.spec.containers[name=server].image`, through embedded documents, too."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.adapters.manifests import embedded, references, shapes, tree
@@ -128,6 +128,18 @@ def _says(node: Node, select: Select) -> bool:
     return node.id == "mapping" and tree.text_of(node, select.field[-1]) == select.value
 
 
+def _digest_of(source: Source, node: Node) -> Callable[[PinValue], list[Change]]:
+    def write(to: PinValue) -> list[Change]:
+        if not to.digest:
+            # That of another version, left beside a tag without one, would be believed.
+            raise source.refusal(
+                node, f"a digest, but {tree.shown(str(to))} has none", "write a digest by hand"
+            )
+        return [Replace(node, to.digest)]
+
+    return write
+
+
 def scalar(source: Source, node: Node, image: str, text: str | None) -> Place:
     """A pin in this scalar: a reference to the image, a tag, a digest, or what `text` makes of them.
 
@@ -142,8 +154,7 @@ def scalar(source: Source, node: Node, image: str, text: str | None) -> Place:
     if "/" not in said and ":" not in said.partition("@")[0] and "{" not in said and " " not in said:
         return _tag(source, node, said)
     if references.is_digest(said):
-        value = PinValue(digest=said)
-        return Place(source, node, (node,), value, lambda to: [Replace(node, to.digest)] if to.digest else [])
+        return Place(source, node, (node,), PinValue(digest=said), _digest_of(source, node))
     found = f"{tree.shown(said)} is neither the image {tree.shown(image)} nor a tag or digest of it"
     raise source.refusal(
         node, found, "say with `text:` in the pin what to write here, like `s3://models/{tag}`"

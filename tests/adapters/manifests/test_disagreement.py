@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.manifests.repository import GitManifests
-from bot.core.model import ContainerPin, PinValue
+from bot.core.model import ContainerPin, FilePin, PinValue
 from bot.ports import Refused
 from tests.adapters.manifests.contract import APP, ENTRY, NOW, PRODUCTION
 from tests.adapters.manifests.remote import Remote, opened
@@ -98,3 +98,16 @@ def test_pins_that_agree_again_are_whole(manifests: GitManifests, remote: Remote
         last,
         "",
     )
+
+
+def test_a_digest_by_path_is_not_left_beside_the_tag_of_another_version(
+    manifests: GitManifests, remote: Remote
+) -> None:
+    digest = "sha256:" + "7" * 64
+    target = replace(PRODUCTION, pins=(*PRODUCTION.pins, FilePin("own.yaml", "model.digest")))
+    remote.commit({APP: at(ENTRY, "v7"), "own.yaml": f"model:\n  digest: {digest}\n"})
+    manifests.fetch()
+    with pytest.raises(Refused, match=r"own\.yaml:2.*has none"):
+        manifests.write(
+            target, f"gitops-bot/{target.name}/v6", PinValue("v6"), "Back\n", expect=None, only_where=None
+        )
