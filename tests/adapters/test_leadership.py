@@ -207,6 +207,7 @@ def test_one_that_hears_again_too_late_begins_anew_so_that_nothing_is_missed(
         assert within(SOON, alone.leads)
         between.open.clear()
         assert within(EVERY + LEASE + 1, lambda: not alone.leads())
+        assert within(SOON, lambda: alone.turns == 2)  # also while the answer does not come
         between.open.set()
         assert within(LEASE + SOON, lambda: alone.turns == 3)
         assert alone.leads()

@@ -63,14 +63,11 @@ class Database:
     def session(self) -> Iterator[Any]:
         """A connection of psycopg's for one's own, outside of the pool and of transactions; closed at the end."""
         driver: Any = self._engine.dialect.loaded_dbapi
+        _, options = self._engine.dialect.create_connect_args(self._url)
         try:
-            pooled = self._engine.raw_connection()
-            connection: Any = pooled.driver_connection
-            pooled.detach()
-            with closing(connection):
-                connection.autocommit = True
+            with closing(driver.connect(**{**_PATIENCE, **options}, autocommit=True)) as connection:
                 yield connection
-        except (driver.Error, exc.SQLAlchemyError) as error:
+        except driver.Error as error:
             raise Retryable(f"{_place(self._url)} cannot be used now: {_first_line(error)}") from error
 
     def restore(self) -> None:
