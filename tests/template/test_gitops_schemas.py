@@ -1,6 +1,6 @@
 """argocd/, flux/ and bot/ of the template, rendered: each object fits its schema, and no field is misspelled.
 
-`gitops_schemas.json` says of the custom resources (Argo CD 3.5.1, Flux 2.9's controllers, External Secrets 1.3) which fields
+`gitops_schemas.json` says of the custom resources (Argo CD 3.5.1, Flux's controllers 1.9, External Secrets 1.3) which fields
 there are where the template writes any, and of what type they are.
 """
 
