@@ -56,7 +56,9 @@ build() { # push it by digest, with SBOM and provenance; nobody finds it as long
         --output "type=image,name=$IMAGE,push=true,push-by-digest=true,name-canonical=true" \
         --metadata-file "$WORK/metadata.json" . 2>&1 | harmless >&2
     jq --raw-output '."containerimage.digest"' "$WORK/metadata.json" >"$WORK/digest"
-    say "Pushed $IMAGE@$(digest)"
+    local found
+    found=$(digest)
+    say "Pushed $IMAGE@$found"
 }
 
 get() { # what the server in a container answers; 1 when that is not 200
@@ -100,12 +102,16 @@ keep() { # what it answered goes to the version's tag gitops-bot.answer; MLFLOW_
 }
 
 sign() { # keyless: the certificate names this workflow. The digest covers SBOM and provenance
-    cosign sign --yes "$IMAGE@$(digest)"
+    local found
+    found=$(digest) # an assignment of its own: only then is its failure one of the step
+    cosign sign --yes "$IMAGE@$found"
 }
 
 publish() { # the final tag, for exactly what was proven; the bot waits for it
-    docker buildx imagetools create --tag "$IMAGE:$TAG" "$IMAGE@$(digest)"
-    [ "$(docker buildx imagetools inspect "$IMAGE:$TAG" --format '{{.Manifest.Digest}}')" = "$(digest)" ] ||
+    local found
+    found=$(digest)
+    docker buildx imagetools create --tag "$IMAGE:$TAG" "$IMAGE@$found"
+    [ "$(docker buildx imagetools inspect "$IMAGE:$TAG" --format '{{.Manifest.Digest}}')" = "$found" ] ||
         { say "Error: $IMAGE:$TAG is not what was proven"; return 1; }
 }
 
@@ -117,7 +123,9 @@ matrix() { # for Azure Pipelines, of what wanted.py prints: a job for each versi
 }
 
 note() { # what was proven, for the stage that gives it its tag
-    jq --null-input --arg image "$IMAGE" --arg tag "$TAG" --arg environment "$ENVIRONMENT" --arg digest "$(digest)" \
+    local found
+    found=$(digest)
+    jq --null-input --arg image "$IMAGE" --arg tag "$TAG" --arg environment "$ENVIRONMENT" --arg digest "$found" \
         '{image: $image, tag: $tag, environment: $environment, digest: $digest}'
 }
 
@@ -134,7 +142,7 @@ hand_out() { # publish what was noted in the folders below this one for ENVIRONM
 
 summary() { # Markdown for people on standard output; RESULT says how it went
     local reference="$IMAGE:$TAG" line
-    [ -s "$WORK/digest" ] && reference+="@$(digest)"
+    if [ -s "$WORK/digest" ]; then reference+="@$(<"$WORK/digest")"; fi
     printf '## %s\n\n' "$(result)"
     # An indented block: no character of a name means anything in there.
     for line in "model    $MODEL_NAME" "version  $MODEL_VERSION" "image    $reference" "run      $(released run_id)" \
