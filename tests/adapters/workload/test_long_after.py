@@ -35,6 +35,7 @@ def crashed(found: Situation, restarts: int, ran: tuple[float, float], since: fl
     first["status"]["containerStatuses"][0] |= {
         "restartCount": restarts, "state": {"running": {"startedAt": at(since)}}, "lastState": {"terminated": ended}
     }  # fmt: skip
+    first["status"]["conditions"][0]["lastTransitionTime"] = at(since + 1)
     return found
 
 
