@@ -208,6 +208,21 @@ def test_a_models_name_becomes_one_of_kubernetes(model: str, name: str) -> None:
     assert kubernetes_name(model) == name
 
 
+def test_names_are_replaced_as_whole_words_and_once(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text(
+        "fraud-detector fraud-detector-staging fraud-detectors antifraud-detector fraud-detector_2 "
+        "acme/models acme/modelship bacme/models @acme/platform @acmecorp ghcr.io/acme/fraud-detector:v7 "
+        "https://github.com/acme/manifests.git https://github.com/acme/manifests/pulls acme.dev"
+    )
+    swapped = replace(PLAIN, model="acme", image="ghcr.io/acme/gitops-bot", repository="fraud-detector/acme")
+    assert tree(tmp_path, swapped)["notes.md"].decode().split() == [
+        "acme", "acme-staging", "fraud-detectors", "antifraud-detector", "fraud-detector_2",
+        "fraud-detector/acme", "acme/modelship", "bacme/models", "@fraud-detector/platform", "@acmecorp",
+        "ghcr.io/acme/gitops-bot:v7",
+        PLAIN.url, "https://github.com/fraud-detector/acme/pulls", "acme.dev",
+    ]  # fmt: skip
+
+
 def test_what_had_to_be_cut_still_tells_models_apart() -> None:
     names = {kubernetes_name(model) for model in ("模型", "欺诈", "a" * 100, "a" * 101)}
     assert len(names) == 4
