@@ -10,25 +10,8 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Protocol
 
-from bot.core.model import (
-    Branch,
-    Build,
-    Catalogue,
-    Field,
-    Image,
-    ModelVersion,
-    Pinned,
-    PinValue,
-    Probe,
-    Proof,
-    Proposal,
-    Rollout,
-    Selector,
-    Target,
-    Watch,
-    Workflow,
-    Workload,
-)
+from bot.core.model import Branch, Build, Field, Image, ModelVersion, Pinned, PinValue, Proof, Proposal
+from bot.core.target import Catalogue, Probe, Rollout, Selector, Target, Watch, Workflow, Workload
 from bot.core.verdict import Claim, Verdict
 
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from bot.adapters.manifests import pins
 from bot.adapters.manifests.repository import GitManifests
-from bot.core.model import Alias, ContainerPin, KustomizePin, Pin, PinValue, Target
+from bot.core.model import PinValue
 from bot.core.names import deploy_branch
+from bot.core.target import Alias, ContainerPin, KustomizePin, Pin, Target
 from bot.sandbox.serving import Server
 from tests.adapters.manifests.remote import Remote
 

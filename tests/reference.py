@@ -17,7 +17,7 @@ from bot.cli.exits import MEANINGS
 from bot.config.entries import Defaults, PromotionsFile, TargetEntry
 from bot.config.secret import Secret
 from bot.config.settings import CONFIG_VARIABLE, Settings
-from bot.core.model import Target
+from bot.core.target import Target
 
 HEAD = ("| key | what it is | default | example |", "|---|---|---|---|")
 

@@ -10,7 +10,7 @@ from bot.cli.shell import Finding, Plan, Shell, as_json, everywhere, known
 from bot.cli.text import console, diff, line, print_json, safe, table
 
 if TYPE_CHECKING:
-    from bot.core.model import Catalogue
+    from bot.core.target import Catalogue
     from bot.ports import Journal
 
 # States of a target that stay as they are until a person acts.

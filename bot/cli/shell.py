@@ -10,7 +10,8 @@ import click
 # The words of the core are hundreds of milliseconds of classes on a slow machine: --help does without them.
 if TYPE_CHECKING:
     from bot.core.actions import Decision
-    from bot.core.model import Catalogue, Snapshot
+    from bot.core.model import Snapshot
+    from bot.core.target import Catalogue
     from bot.ports import Entry, Journal
 
 

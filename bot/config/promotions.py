@@ -13,7 +13,7 @@ from bot.config.faults import Fault, Faults, key_path
 from bot.config.relations import Between, relations
 from bot.config.validation import validate
 from bot.config.verifying import RolloutEntry, VerifyEntry
-from bot.core.model import (
+from bot.core.target import (
     After,
     AlertsCheck,
     Alias,

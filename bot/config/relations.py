@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.config.faults import did_you_mean
-from bot.core.model import Alias, ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
+from bot.core.target import Alias, ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
 
 
 @dataclass(frozen=True, slots=True)

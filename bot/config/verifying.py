@@ -17,7 +17,7 @@ from bot.config.fields import (
     text_like,
     wrong,
 )
-from bot.core.model import WorkloadKind
+from bot.core.target import WorkloadKind
 
 _KUBERNETES_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\Z")
 _WORKLOAD = re.compile(rf"(?:{'|'.join(WorkloadKind)})/[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?\Z")

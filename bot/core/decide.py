@@ -22,13 +22,11 @@ from bot.core.actions import (
 from bot.core.holds import agrees, hold, same, who
 from bot.core.markdown import plain
 from bot.core.model import (
-    Alias,
     Branch,
     BuildState,
     Image,
     Kind,
     Mergeability,
-    MergePolicy,
     ModelVersion,
     PinValue,
     ProofState,
@@ -37,6 +35,7 @@ from bot.core.model import (
 )
 from bot.core.names import LABEL, LABEL_BROKEN, VERSION
 from bot.core.proving import LATER, SOON, judged, merge, unproven
+from bot.core.target import Alias, MergePolicy
 from bot.core.verdict import Outcome
 
 BUILD = timedelta(seconds=20)

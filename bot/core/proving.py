@@ -16,19 +16,9 @@ from bot.core.actions import (
 )
 from bot.core.holds import hold, merged_at, touched, who
 from bot.core.markdown import plain, span
-from bot.core.model import (
-    ArgoCD,
-    Branch,
-    Kind,
-    Mergeability,
-    PinValue,
-    ProofState,
-    Proposal,
-    ProposalState,
-    RevertPolicy,
-    Snapshot,
-)
+from bot.core.model import Branch, Kind, Mergeability, PinValue, ProofState, Proposal, ProposalState, Snapshot
 from bot.core.names import LABEL_BROKEN, LABEL_PERSON, LABEL_REVERT, UNRELEASED
+from bot.core.target import ArgoCD, RevertPolicy
 from bot.core.verdict import Outcome, Verdict
 
 SOON = timedelta(seconds=2)

@@ -8,22 +8,7 @@ from math import isfinite
 from bot.core.actions import OpenRevert
 from bot.core.contract import Change, compare
 from bot.core.markdown import block, code, link, plain, span, spoken
-from bot.core.model import (
-    AlertsCheck,
-    ArgoCD,
-    Check,
-    HttpCheck,
-    Image,
-    ModelVersion,
-    Pinned,
-    PinValue,
-    PredictionCheck,
-    PrometheusCheck,
-    Proposal,
-    RevertPolicy,
-    Rollout,
-    Target,
-)
+from bot.core.model import Image, ModelVersion, Pinned, PinValue, Proposal
 from bot.core.names import (
     TRAILER_IMAGE,
     TRAILER_REPLACES,
@@ -31,6 +16,17 @@ from bot.core.names import (
     TRAILER_TARGET,
     TRAILER_VERSION,
     version_of_tag,
+)
+from bot.core.target import (
+    AlertsCheck,
+    ArgoCD,
+    Check,
+    HttpCheck,
+    PredictionCheck,
+    PrometheusCheck,
+    RevertPolicy,
+    Rollout,
+    Target,
 )
 from bot.core.verdict import Evidence, Verdict
 

@@ -29,7 +29,7 @@ from bot.core.actions import (
     Terminate,
     Wait,
 )
-from bot.core.model import Kind, Pinned, PinValue, Proof, ProofState, RevertPolicy, Snapshot
+from bot.core.model import Kind, Pinned, PinValue, Proof, ProofState, Snapshot
 from bot.core.names import (
     LABEL,
     LABEL_BROKEN,
@@ -43,6 +43,7 @@ from bot.core.names import (
     version_of_tag,
     version_tag,
 )
+from bot.core.target import RevertPolicy
 from bot.core.verdict import Outcome
 from bot.engine.memory import about, remember, since
 from bot.engine.verifying import BAD, DONE

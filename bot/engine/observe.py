@@ -5,17 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.core.holds import agrees, hold
-from bot.core.model import (
-    Earlier,
-    Kind,
-    ModelVersion,
-    ProofState,
-    Proposal,
-    ProposalState,
-    RevertPolicy,
-    Snapshot,
-    Target,
-)
+from bot.core.model import Earlier, Kind, ModelVersion, ProofState, Proposal, ProposalState, Snapshot
 from bot.core.names import (
     LABEL_RELEASED,
     UNRELEASED,
@@ -26,6 +16,7 @@ from bot.core.names import (
     revert_branch,
     version_of_tag,
 )
+from bot.core.target import RevertPolicy, Target
 from bot.core.verdict import Outcome, Verdict
 from bot.engine.memory import Streak, about, since
 from bot.engine.verifying import DONE, GAP, NOTHING, rolled_out, verify

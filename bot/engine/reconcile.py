@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from bot.core.actions import Decision
 from bot.core.decide import decide
-from bot.core.model import Snapshot, Target
+from bot.core.model import Snapshot
 from bot.core.report import action_name, again, columns, tags
+from bot.core.target import Target
 from bot.engine.act import act
 from bot.engine.memory import kept, note
 from bot.engine.observe import observe

@@ -6,17 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.core.holds import merged_at
-from bot.core.model import (
-    AlertsCheck,
-    HttpCheck,
-    Kind,
-    PredictionCheck,
-    Probe,
-    PrometheusCheck,
-    Snapshot,
-    Workload,
-)
+from bot.core.model import Kind, Snapshot
 from bot.core.names import ANSWER_TAG
+from bot.core.target import AlertsCheck, HttpCheck, PredictionCheck, Probe, PrometheusCheck, Workload
 from bot.core.verdict import Claim, Outcome, Verdict, combine
 from bot.engine.memory import Streak, about, recall, since
 from bot.engine.reading import document

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.core.model import Catalogue
+from bot.core.target import Catalogue
 from bot.ports import Inbox, Journal, Queue
 from bot.web.metrics import Metrics
 

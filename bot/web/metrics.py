@@ -1,7 +1,7 @@
 """What Prometheus may know. Labels come from closed sets and from names of targets, never from what a stranger sent."""
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -9,12 +9,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from bot.core.model import Catalogue
 from bot.core.names import TARGET
 from bot.core.report import ACTION_NAMES
+from bot.core.target import Catalogue
 from bot.ports import Entry, Queued, Refused, Retryable, Standing
 from bot.web.view import State, state_of
-from bot.web.webhooks import SENDERS
 
 RESULTS = ("accepted", "repeated", "bad signature", "malformed", "too large", "unavailable")
 OUTCOMES = ("done", "retry", "refused", "crashed")
@@ -73,15 +72,20 @@ class Metrics:
         leading.set_function(lambda: float(leads is None or leads()))
         info = Gauge("gitops_bot_build_info", "The bot's version.", ["version"], registry=self.registry)
         info.labels(version).set(1)
-        for sender in SENDERS:
-            for result in RESULTS:
-                self._webhooks.labels(sender, result)
+        self._senders: tuple[str, ...] = ()
         ProcessCollector(registry=self.registry)
         self.registry.register(_Standing(catalogue, standings, queue))
 
+    def expects(self, senders: Iterable[str]) -> None:
+        """Who may send webhooks: their series exist from then on, at 0."""
+        self._senders = tuple(senders)
+        for sender in self._senders:
+            for result in RESULTS:
+                self._webhooks.labels(sender, result)
+
     def webhook(self, sender: str, result: str) -> None:
         """Count a webhook; `result` is one of RESULTS."""
-        self._webhooks.labels(_one_of(sender, tuple(SENDERS)), _one_of(result, RESULTS)).inc()
+        self._webhooks.labels(_one_of(sender, self._senders), _one_of(result, RESULTS)).inc()
 
     def passed(self, entry: Entry) -> None:
         """Count a pass that ended with this entry, and its seconds."""

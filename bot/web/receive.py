@@ -34,6 +34,7 @@ def blueprint(doors: Doors) -> Blueprint:
     202 {"woken": [targets]}; 401 bad signature, 400 not understood, 413 too large, 503 when the inbox cannot be
     written: the senders that try again then do, and the targets are looked at all the same.
     """
+    doors.metrics.expects(SENDERS)
     routes = Blueprint("webhooks", __name__, url_prefix="/webhook")
 
     @routes.post(f"/<any({', '.join(SENDERS)}):sender>")

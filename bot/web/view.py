@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from bot.core.model import (
+from bot.core.target import (
     AlertsCheck,
     ArgoCD,
     Catalogue,

@@ -10,8 +10,9 @@ from typing import Any
 from bot.config.settings import Settings
 from bot.core.actions import Decision, OpenProposal, OpenRevert, RenewProposal
 from bot.core.holds import hold
-from bot.core.model import PinValue, Snapshot, Target
+from bot.core.model import PinValue, Snapshot
 from bot.core.names import LABEL_RELEASED
+from bot.core.target import Target
 from bot.engine.reconcile import judge, reconcile
 from bot.ports import Entry, Refused, Retryable, Standing, World
 from bot.wiring.catalogue import Targets

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from bot.config.promotions import FILE, last_good
-from bot.core.model import Catalogue
+from bot.core.target import Catalogue
 from bot.ports import Manifests, Refused, Retryable
 
 HISTORY = 50

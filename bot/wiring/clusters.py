@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.core.model import ArgoCD, Flux, Rollout, Through, Workload
+from bot.core.target import ArgoCD, Flux, Rollout, Through, Workload
 from bot.core.verdict import Claim, Outcome, Verdict
 from bot.ports import Cluster, Refused
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.config.settings import secret_warnings
-from bot.core.model import AlertsCheck, ArgoCD, Flux, PrometheusCheck, Rollout, Target, Workload
 from bot.core.names import image_tag
+from bot.core.target import AlertsCheck, ArgoCD, Flux, PrometheusCheck, Rollout, Target, Workload
 from bot.core.verdict import Outcome
 from bot.engine.observe import observe
 from bot.engine.verifying import claim

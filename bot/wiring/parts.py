@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bot.config.settings import Settings
-from bot.core.model import ArgoCD, Flux, Through, Watch, Workload
+from bot.core.target import ArgoCD, Flux, Through, Watch, Workload
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Cluster, Monitoring, Refused
 from bot.wiring.clusters import Clusters, Place

@@ -19,7 +19,7 @@ import pytest
 from bot.adapters.argocd import ArgoCDCluster, ArgoCDObjects
 from bot.adapters.argocd.tree import complaints
 from bot.adapters.kubernetes import KubernetesObjects
-from bot.core.model import ArgoCD
+from bot.core.target import ArgoCD
 from bot.core.verdict import Claim, Outcome, Verdict
 from bot.ports import Cluster, Refused, Retryable
 from tests.parts import free_port

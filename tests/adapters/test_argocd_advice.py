@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.argocd.advice import advice, of_windows
-from bot.core.model import ArgoCD
+from bot.core.target import ArgoCD
 from tests.recordings.reader import changes
 
 ROLLOUT = ArgoCD("web", terminate=True)

@@ -11,7 +11,7 @@ import pytest
 
 from bot.adapters.argocd import ArgoCDObjects
 from bot.adapters.kubernetes import KubernetesObjects
-from bot.core.model import ArgoCD, Through
+from bot.core.target import ArgoCD, Through
 from bot.core.verdict import Claim, Outcome
 from bot.ports import Refused, Retryable
 from tests.adapters.kubernetes_api import TOKEN, Api, kubeconfig, serving_api

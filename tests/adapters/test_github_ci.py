@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from bot.adapters.github.ci import GitHubActions
-from bot.core.model import Build, BuildState, Workflow
+from bot.core.model import Build, BuildState
+from bot.core.target import Workflow
 from bot.ports import Refused, Retryable
 from bot.sandbox.forge import Forge
 from tests.adapters.between import Between, Coming, Onward, Passing, without

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from bot.adapters.http_probe import HttpProber
 from bot.adapters.http_probe.judging import different, lacking
 from bot.adapters.http_probe.signature import misfit
-from bot.core.model import Field, HttpCheck, PredictionCheck
+from bot.core.model import Field
+from bot.core.target import HttpCheck, PredictionCheck
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Expected
 from tests.parts import free_port, require

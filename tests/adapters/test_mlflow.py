@@ -22,8 +22,9 @@ import requests
 
 from bot.adapters.mlflow import MlflowRegistry
 from bot.adapters.mlflow.card import Card, body, read
-from bot.core.model import Alias, Field, ModelVersion, Signature, Stage, Tag
+from bot.core.model import Field, ModelVersion, Signature
 from bot.core.names import version_tag
+from bot.core.target import Alias, Stage, Tag
 from bot.ports import Refused, Registry, Retryable
 from bot.sandbox.serving import free_port
 from bot.sandbox.tracking import TrackingServer
@@ -640,7 +641,7 @@ class Light:
 sys.meta_path[:] = [*(finder for finder in sys.meta_path if finder is not PathFinder), Light()]
 from bot.adapters.mlflow import MlflowRegistry
 assert "mlflow" not in sys.modules
-from bot.core.model import Alias
+from bot.core.target import Alias
 registry = MlflowRegistry(sys.argv[1])
 from mlflow.telemetry.client import get_telemetry_client
 assert get_telemetry_client() is None

@@ -15,7 +15,7 @@ import requests
 
 from bot.adapters.prometheus import PrometheusMonitoring
 from bot.adapters.prometheus.window import looks_back
-from bot.core.model import AlertsCheck, PrometheusCheck
+from bot.core.target import AlertsCheck, PrometheusCheck
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Refused
 from tests.parts import free_port, require

@@ -11,7 +11,8 @@ from bot.cli import main
 from bot.cli.shell import Shell
 from bot.core.actions import Decision, OpenProposal
 from bot.core.holds import hold
-from bot.core.model import Catalogue, Snapshot
+from bot.core.model import Snapshot
+from bot.core.target import Catalogue
 from bot.engine.reconcile import judge, reconcile
 from bot.ports import Entry, Journal, Refused, Retryable, World
 from tests.engine.world import MemoryWorld, first

@@ -26,8 +26,8 @@ from bot.cli.init_answers import LONGEST, Answers, kubernetes_name
 from bot.cli.init_tree import Occupied, tree, write
 from bot.config import answers as held
 from bot.config.promotions import load_promotions, parse_promotions
-from bot.core.model import ArgoCD, Flux, Workflow
 from bot.core.names import TARGET
+from bot.core.target import ArgoCD, Flux, Workflow
 from bot.sandbox.cluster.render import render
 from tests.cli.bots import gitops_bot
 from tests.parts import require

@@ -13,7 +13,7 @@ from bot.adapters.manifests.repository import GitManifests
 from bot.cli import main
 from bot.cli.shell import Shell
 from bot.config.promotions import parse_promotions
-from bot.core.model import Alias, Catalogue, FilePin, KustomizePin, Target
+from bot.core.target import Alias, Catalogue, FilePin, KustomizePin, Target
 from tests.adapters.manifests.remote import Remote, opened
 
 pytestmark = pytest.mark.world

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.config.promotions import parse_promotions
-from bot.core.model import ContainerPin, FilePin, KustomizePin, MarkerPin, Pin
+from bot.core.target import ContainerPin, FilePin, KustomizePin, MarkerPin, Pin
 from tests.config.faulty import SHORTEST, promotions_faults
 
 SHORT = "{kustomize: apps/fraud-detector/overlays/production}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.config.promotions import last_good, load_promotions, parse_promotions
-from bot.core.model import (
+from bot.core.target import (
     After,
     AlertsCheck,
     Alias,

@@ -5,12 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.core.model import (
-    Alias,
-    ArgoCD,
     Branch,
     Image,
     Kind,
-    KustomizePin,
     Mergeability,
     ModelVersion,
     Pinned,
@@ -18,10 +15,9 @@ from bot.core.model import (
     Proposal,
     ProposalState,
     Snapshot,
-    Target,
-    Workflow,
 )
 from bot.core.names import LABEL, LABEL_REVERT, deploy_branch, revert_branch
+from bot.core.target import Alias, ArgoCD, KustomizePin, Target, Workflow
 from bot.core.verdict import Evidence, Outcome, Verdict
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -26,22 +26,9 @@ from bot.core.actions import (
 )
 from bot.core.decide import decide
 from bot.core.holds import same
-from bot.core.model import (
-    After,
-    ArgoCD,
-    Build,
-    BuildState,
-    Earlier,
-    Mergeability,
-    MergePolicy,
-    PinValue,
-    Proof,
-    ProofState,
-    RevertPolicy,
-    Snapshot,
-    Tag,
-)
+from bot.core.model import Build, BuildState, Earlier, Mergeability, PinValue, Proof, ProofState, Snapshot
 from bot.core.names import LABEL, LABEL_BROKEN, LABEL_PERSON, LABEL_RELEASED, LABEL_REVERT
+from bot.core.target import After, ArgoCD, MergePolicy, RevertPolicy, Tag
 from bot.core.verdict import Outcome
 from tests.core.situations import (
     NOW,

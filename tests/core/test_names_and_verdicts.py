@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core import names
-from bot.core.model import Kind, Stage, Tag
+from bot.core.model import Kind
 from bot.core.names import BranchName
+from bot.core.target import Stage, Tag
 from bot.core.verdict import Outcome, Verdict, combine
 from tests.core.situations import deploy, look, pinned, value
 

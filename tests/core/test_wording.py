@@ -14,17 +14,15 @@ from hypothesis import strategies as st
 from bot.core import wording
 from bot.core.actions import OpenRevert
 from bot.core.markdown import block, code, link, plain
-from bot.core.model import (
+from bot.core.model import Field, PinValue, Signature
+from bot.core.target import (
     AlertsCheck,
-    Field,
     Flux,
     HttpCheck,
     KustomizePin,
-    PinValue,
     PredictionCheck,
     PrometheusCheck,
     RevertPolicy,
-    Signature,
     Target,
     Workload,
     WorkloadKind,

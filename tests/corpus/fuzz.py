@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bot.adapters.manifests import pins
 from bot.adapters.manifests.editing import set_everywhere
-from bot.core.model import Alias, ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, PinValue, Target
+from bot.core.model import PinValue
+from bot.core.target import Alias, ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
 from bot.ports import Refused
 from tests.adapters.manifests.test_elsewhere import ELSEWHERE, EMBEDDED
 from tests.corpus.test_corpus import packed

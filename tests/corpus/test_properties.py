@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.manifests import pins, quoting
-from bot.core.model import Alias, ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, PinValue, Target
+from bot.core.model import PinValue
+from bot.core.target import Alias, ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
 from bot.ports import Refused
 from tests.corpus.fuzz import one
 from tests.corpus.test_corpus import packed, unpacked

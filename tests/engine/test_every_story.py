@@ -8,15 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.core.model import (
-    HttpCheck,
-    Kind,
-    MergePolicy,
-    PrometheusCheck,
-    ProofState,
-    ProposalState,
-    RevertPolicy,
-)
+from bot.core.model import Kind, ProofState, ProposalState
+from bot.core.target import HttpCheck, MergePolicy, PrometheusCheck, RevertPolicy
 from bot.engine.reconcile import REPEATED_AGAIN, reconcile
 from bot.ports import Retryable
 from tests.engine.world import BrokenPromise, Crash, MemoryWorld, first, hand_pins, version_pinned

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.adapters.queue.memory import MemoryQueue
-from bot.core.model import Catalogue
+from bot.core.target import Catalogue
 from bot.engine.loop import Loop
 from bot.ports import Entry, Retryable
 from tests.engine.test_reconcile import NAME, promoted

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.core.model import Catalogue, HttpCheck, Kind, ModelVersion, PinValue, PredictionCheck, Selector
+from bot.core.model import Kind, ModelVersion, PinValue
+from bot.core.target import Catalogue, HttpCheck, PredictionCheck, Selector
 from bot.engine.loop import Loop
 from bot.engine.reconcile import REFUSED_AGAIN, REPEATED_AGAIN, judge, reconcile
 from bot.ports import Entry, Refused, Retryable, Standing, World

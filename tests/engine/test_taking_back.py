@@ -7,17 +7,9 @@ from typing import Any
 import pytest
 
 from bot.core.actions import MoveAliasBack
-from bot.core.model import (
-    ArgoCD,
-    HttpCheck,
-    Kind,
-    MergePolicy,
-    PinValue,
-    PrometheusCheck,
-    ProofState,
-    RevertPolicy,
-)
+from bot.core.model import Kind, PinValue, ProofState
 from bot.core.names import LABEL_BROKEN, LABEL_PERSON
+from bot.core.target import ArgoCD, HttpCheck, MergePolicy, PrometheusCheck, RevertPolicy
 from bot.engine.act import act
 from bot.engine.reconcile import judge, reconcile
 from bot.ports import Notice, Refused, Retryable

@@ -10,33 +10,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.core.model import (
-    Alias,
-    ArgoCD,
     Branch,
     Build,
     BuildState,
-    Catalogue,
-    HttpCheck,
     Image,
     Kind,
-    KustomizePin,
     Mergeability,
-    MergePolicy,
     ModelVersion,
     Pinned,
     PinValue,
-    Probe,
     Proof,
     ProofState,
     Proposal,
     ProposalState,
-    RevertPolicy,
-    Rollout,
-    Selector,
-    Target,
-    Watch,
-    Workflow,
-    Workload,
 )
 from bot.core.names import (
     LABEL_BROKEN,
@@ -46,6 +32,22 @@ from bot.core.names import (
     image_tag,
     parse_branch,
     version_of_tag,
+)
+from bot.core.target import (
+    Alias,
+    ArgoCD,
+    Catalogue,
+    HttpCheck,
+    KustomizePin,
+    MergePolicy,
+    Probe,
+    RevertPolicy,
+    Rollout,
+    Selector,
+    Target,
+    Watch,
+    Workflow,
+    Workload,
 )
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
 from bot.ports import Entry, Expected, Notice, Refused, Retryable, Standing, World

@@ -7,7 +7,7 @@ from typing import Any
 from bot.adapters.argocd.judge import judge as judge_argocd
 from bot.adapters.flux.judge import judge as judge_flux
 from bot.adapters.workload.judge import judge as judge_workload
-from bot.core.model import Workload, WorkloadKind
+from bot.core.target import Workload, WorkloadKind
 from bot.core.verdict import Claim
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from bot.adapters.argocd.advice import advice
 from bot.config.promotions import load_promotions
-from bot.core.model import ArgoCD, Catalogue
+from bot.core.target import ArgoCD, Catalogue
 from bot.web.webhooks import argocd as webhook
 from bot.web.webhooks.sender import expect_token
 from tests.recordings.reader import changes

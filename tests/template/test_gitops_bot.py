@@ -15,7 +15,7 @@ from bot.adapters.flux.cluster import FluxCluster
 from bot.adapters.workload.client import WorkloadCluster
 from bot.cli import main
 from bot.config.settings import load
-from bot.core.model import ArgoCD, Flux, Through, Workload, WorkloadKind
+from bot.core.target import ArgoCD, Flux, Through, Workload, WorkloadKind
 from bot.core.verdict import Claim
 from bot.ports import Refused, Resource
 from tests.adapters.flux.recorded import Cluster

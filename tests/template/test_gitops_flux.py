@@ -9,7 +9,7 @@ import yaml
 
 from bot.adapters.flux.advice import advice, duration
 from bot.config.promotions import load_promotions
-from bot.core.model import Catalogue, Flux
+from bot.core.target import Catalogue, Flux
 from bot.web.webhooks import flux as webhook
 from tests.template.rendered import OVERLAYS, TEMPLATE, Document, copied, one, rendered
 

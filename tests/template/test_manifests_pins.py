@@ -17,8 +17,9 @@ from bot.cli import main
 from bot.cli.shell import Shell
 from bot.config.promotions import parse_promotions
 from bot.config.schema import schema
-from bot.core.model import Catalogue, PinValue, Target
+from bot.core.model import PinValue
 from bot.core.names import UNRELEASED
+from bot.core.target import Catalogue, Target
 from bot.sandbox.cluster.deployment import spec_of
 from bot.sandbox.cluster.manifest import CannotRender
 from bot.sandbox.demo.world import localised

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.core.model import Alias, Catalogue, KustomizePin, Target
 from bot.core.report import ACTION_NAMES
+from bot.core.target import Alias, Catalogue, KustomizePin, Target
 from bot.ports import Entry, Standing
 from bot.web.metrics import OUTCOMES, RESULTS, Metrics
 from bot.web.view import State

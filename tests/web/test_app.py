@@ -17,7 +17,7 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from bot.core.model import Alias, Catalogue, Stage
+from bot.core.target import Alias, Catalogue, Stage
 from bot.ports import Delivery, Entry, Queued, Standing
 from bot.sandbox.serving import Server, serving
 from bot.web.metrics import Metrics

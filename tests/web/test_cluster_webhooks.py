@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.model import AlertsCheck, ArgoCD, Flux, HttpCheck
+from bot.core.target import AlertsCheck, ArgoCD, Flux, HttpCheck
 from bot.sandbox.serving import serving
 from bot.web.webhooks import SENDERS, alertmanager, argocd, flux
 from bot.web.webhooks.sender import BadDelivery

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.model import (
+from bot.core.target import (
     AlertsCheck,
     ArgoCD,
     Check,

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Flask
 
 from bot.adapters.journal import SqlJournal
-from bot.core.model import (
+from bot.core.target import (
     Alias,
     ArgoCD,
     Catalogue,

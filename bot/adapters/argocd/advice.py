@@ -7,7 +7,7 @@ from typing import Any
 from bot.adapters.argocd.fields import child, maps, text, texts
 from bot.adapters.argocd.reading import is_automated
 from bot.adapters.argocd.wording import excerpt
-from bot.core.model import ArgoCD
+from bot.core.target import ArgoCD
 
 _IMAGE = "/spec/template/spec/containers/0/image"
 _FIXED = re.compile(r"[0-9a-f]{40}|v?\d+\.\d+.*")

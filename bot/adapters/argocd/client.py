@@ -12,7 +12,7 @@ from bot.adapters.argocd.judge import judge
 from bot.adapters.argocd.reading import is_stuck
 from bot.adapters.argocd.tree import complaints
 from bot.adapters.argocd.wording import excerpt, out_of_reach
-from bot.core.model import ArgoCD
+from bot.core.target import ArgoCD
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
 from bot.ports import Refused, Retryable
 

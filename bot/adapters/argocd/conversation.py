@@ -11,7 +11,7 @@ import requests
 from requests.auth import AuthBase
 
 from bot.adapters.argocd.wording import excerpt
-from bot.core.model import ArgoCD
+from bot.core.target import ArgoCD
 from bot.ports import Refused, Retryable
 
 _BODY_LIMIT = 16 << 20

@@ -11,7 +11,7 @@ from bot.adapters.flux.reading import source_of
 from bot.adapters.flux.receiver import Receiver
 from bot.adapters.flux.resources import SOURCES
 from bot.adapters.flux.wording import LIMIT, excerpt
-from bot.core.model import Flux
+from bot.core.target import Flux
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
 from bot.ports import Objects, Refused, Retryable
 

@@ -145,12 +145,13 @@ def _overdue(case: Case, item: Workload) -> bool:
     All gone within the first deadline, it has no other (03e).
     """
     end = case.claim.merged_at + case.claim.deadline
-    short = item.short_since or case.pods.unready_since
+    unready = case.pods.unready_since
     if item.completed or case.checked:
+        short = item.short_since or unready
         early = short is not None and short <= end and not item.serving
         return short is not None and (early or case.now - short > case.claim.deadline)
     # Other settings of a later commit with the same image are rolled out anew, and so is a pod on a new node; one that
     # crashes is new again and again.
     content = case.succeeded.first if case.succeeded is not None else None
-    changed = max(filter(None, (content, None if case.pods.broken else short)), default=None)
+    changed = max(filter(None, (content, None if case.pods.broken else unready)), default=None)
     return changed is None or changed <= end or case.now - changed > case.claim.deadline

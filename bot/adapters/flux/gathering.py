@@ -11,7 +11,7 @@ from bot.adapters.flux.resources import HELM_RELEASE, KUSTOMIZATION, OTHERS, POD
 from bot.adapters.flux.wording import excerpt
 from bot.adapters.flux.workload import images
 from bot.core.images import of_same_repository
-from bot.core.model import Flux
+from bot.core.target import Flux
 from bot.core.verdict import Claim
 from bot.ports import Objects, Refused
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.adapters.flux.receiver import Receiver
 from bot.adapters.flux.wording import LIMIT, at, commit, excerpt
-from bot.core.model import Flux
+from bot.core.target import Flux
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
 from bot.ports import Refused, Retryable
 

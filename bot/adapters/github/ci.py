@@ -12,7 +12,8 @@ from github.WorkflowRun import WorkflowRun
 
 from bot.adapters.github.client import Client
 from bot.adapters.github.errors import sentence, translated
-from bot.core.model import Build, BuildState, Workflow
+from bot.core.model import Build, BuildState
+from bot.core.target import Workflow
 from bot.ports import Refused, Retryable
 
 LOOK_BACK = timedelta(days=30)

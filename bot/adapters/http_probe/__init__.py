@@ -19,8 +19,8 @@ from bot.adapters.http_probe.asking import (
 )
 from bot.adapters.http_probe.judging import lacking
 from bot.adapters.http_probe.predictions import wrong
-from bot.core.model import HttpCheck, PredictionCheck, Probe
 from bot.core.names import ANSWER_TAG
+from bot.core.target import HttpCheck, PredictionCheck, Probe
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Expected
 

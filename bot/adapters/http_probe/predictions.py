@@ -7,7 +7,7 @@ from typing import Any
 from bot.adapters.http_probe.asking import Answer, json_of, line
 from bot.adapters.http_probe.judging import different, leaves
 from bot.adapters.http_probe.signature import misfit
-from bot.core.model import PredictionCheck
+from bot.core.target import PredictionCheck
 from bot.ports import Expected
 
 

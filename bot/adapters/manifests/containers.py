@@ -6,7 +6,8 @@ from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.mentions import CONTAINERS
 from bot.adapters.manifests.places import Place, refuse_templates
 from bot.adapters.manifests.source import Source
-from bot.core.model import ContainerPin, PinValue
+from bot.core.model import PinValue
+from bot.core.target import ContainerPin
 
 
 def find(source: Source, pin: ContainerPin, image: str) -> Place:

@@ -17,7 +17,7 @@ from bot.adapters.manifests import (
 )
 from bot.adapters.manifests.places import Place, refuse_shared, refuse_templates
 from bot.adapters.manifests.source import Source
-from bot.core.model import ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
+from bot.core.target import ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
 from bot.ports import Refused
 
 Files = Mapping[str, bytes]

@@ -11,7 +11,8 @@ from bot.adapters.manifests.git import lines
 from bot.adapters.manifests.mirror import Mirror
 from bot.adapters.manifests.objects import TreeEntry
 from bot.core import names
-from bot.core.model import Branch, MarkerPin, Pinned, PinValue, Target
+from bot.core.model import Branch, Pinned, PinValue
+from bot.core.target import MarkerPin, Target
 from bot.ports import Refused
 
 _LINKS = {"120000": "a symbolic link", "160000": "a submodule", "040000": "a folder"}

@@ -10,7 +10,8 @@ from bot.adapters.manifests.changes import Append, Change, Insert, Remove, Repla
 from bot.adapters.manifests.compose import Node
 from bot.adapters.manifests.places import Place, refuse_templates
 from bot.adapters.manifests.source import Source
-from bot.core.model import KustomizePin, PinValue
+from bot.core.model import PinValue
+from bot.core.target import KustomizePin
 
 FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _KEYS = ("name", "newName", "newTag", "digest")

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from bot.adapters.manifests import elsewhere, fields, finding, kustomize, mentions, parsing, templates
 from bot.adapters.manifests.places import Place
 from bot.adapters.manifests.source import Source
-from bot.core.model import PinValue, Target
+from bot.core.model import PinValue
 from bot.core.names import version_of_tag
+from bot.core.target import Target
 from bot.ports import Refused
 
 ENDINGS = (".yaml", ".yml", ".json", "/Kustomization")

@@ -5,7 +5,8 @@ from bot.adapters.manifests.finding import Files, folders, inside, paths
 from bot.adapters.manifests.places import Place
 from bot.adapters.manifests.scalars import Step
 from bot.adapters.manifests.source import Source
-from bot.core.model import PinValue, Target
+from bot.core.model import PinValue
+from bot.core.target import Target
 from bot.ports import Refused
 
 __all__ = ["Disagreement", "Files", "any_says", "edited", "folders", "inside", "paths", "places", "value"]

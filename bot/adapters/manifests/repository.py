@@ -16,7 +16,8 @@ from bot.adapters.manifests.listing import Mention, PinLine
 from bot.adapters.manifests.mirror import Mirror, Moved
 from bot.adapters.manifests.writing import Order, Writing
 from bot.core import names
-from bot.core.model import Branch, Pinned, PinValue, Target
+from bot.core.model import Branch, Pinned, PinValue
+from bot.core.target import Target
 from bot.ports import Refused, Retryable
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")

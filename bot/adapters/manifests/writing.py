@@ -8,7 +8,8 @@ from datetime import datetime
 from bot.adapters.manifests import history, pins
 from bot.adapters.manifests.commits import Identity, NewCommit, committed
 from bot.adapters.manifests.mirror import Mirror, Moved, Push
-from bot.core.model import PinValue, Target
+from bot.core.model import PinValue
+from bot.core.target import Target
 from bot.ports import Refused, Retryable
 
 _MOMENT = 0.008  # seconds

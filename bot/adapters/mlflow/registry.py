@@ -11,8 +11,9 @@ from typing import Any
 from bot.adapters.mlflow import card
 from bot.adapters.mlflow.connection import Connection, Gone, Secret, Unreadable
 from bot.adapters.mlflow.search import matching
-from bot.core.model import Alias, ModelVersion, Selector, Stage, Tag
+from bot.core.model import ModelVersion
 from bot.core.names import VERSION
+from bot.core.target import Alias, Selector, Stage, Tag
 from bot.ports import Refused
 
 _COMMIT_TAG = "mlflow.source.git.commit"

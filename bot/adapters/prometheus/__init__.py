@@ -7,7 +7,7 @@ from bot.adapters.prometheus.alerts import judge
 from bot.adapters.prometheus.client import Client, shown
 from bot.adapters.prometheus.window import Window, bound, is_bad, told, value, values, window
 from bot.adapters.prometheus.wording import Seen, at, excerpt, verdict
-from bot.core.model import AlertsCheck, PrometheusCheck, Watch
+from bot.core.target import AlertsCheck, PrometheusCheck, Watch
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Refused, Retryable
 

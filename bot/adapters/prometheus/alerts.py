@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.adapters.prometheus.wording import Seen, at, excerpt, verdict
-from bot.core.model import AlertsCheck
+from bot.core.target import AlertsCheck
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Retryable
 

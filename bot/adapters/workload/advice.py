@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.adapters.workload.fields import Document, mapping, mappings, number, text
 from bot.adapters.workload.wording import name
-from bot.core.model import WorkloadKind
+from bot.core.target import WorkloadKind
 
 _DEADLINE = 600
 _LONG = 1200

@@ -12,7 +12,7 @@ from bot.adapters.workload.judge import case_of, verdict_of
 from bot.adapters.workload.sources import documents, settings
 from bot.adapters.workload.trouble import Finding
 from bot.adapters.workload.wording import LIMIT, excerpt, name
-from bot.core.model import Rollout, Workload, WorkloadKind
+from bot.core.target import Rollout, Workload, WorkloadKind
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
 from bot.ports import Objects, Refused, Retryable
 

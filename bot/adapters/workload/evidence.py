@@ -12,7 +12,7 @@ from bot.adapters.workload.fields import Document, mapping, number, text
 from bot.adapters.workload.sources import EVENTS
 from bot.adapters.workload.trouble import Finding
 from bot.adapters.workload.wording import LIMIT, excerpt, name, times
-from bot.core.model import Workload
+from bot.core.target import Workload
 from bot.core.verdict import Evidence, Outcome
 from bot.ports import Objects, Refused, Retryable
 

@@ -9,7 +9,7 @@ from bot.adapters.workload.fields import Document, label, mapping, mappings, num
 from bot.adapters.workload.inference import REVISION_LABEL
 from bot.adapters.workload.pods import MOST_PODS
 from bot.adapters.workload.rollouts import HASH as ROLLOUT_HASH
-from bot.core.model import Workload, WorkloadKind
+from bot.core.target import Workload, WorkloadKind
 from bot.ports import Objects, Resource
 
 DEPLOYMENTS, REPLICA_SETS = Resource("apps/v1", "deployments"), Resource("apps/v1", "replicasets")

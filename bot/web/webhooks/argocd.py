@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bot.core.model import ArgoCD, Catalogue
+from bot.core.target import ArgoCD, Catalogue
 from bot.web.webhooks.sender import BadDelivery, Reading, expect_token, json_object, words
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bot.core.model import Catalogue, Flux
+from bot.core.target import Catalogue, Flux
 from bot.web.webhooks.sender import BadDelivery, BadSignature, Reading, header, json_object, signed, words
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bot.core.model import Catalogue, Target
 from bot.core.names import PREFIX, TARGET, parse_branch
+from bot.core.target import Catalogue, Target
 from bot.web.webhooks.sender import BadDelivery, BadSignature, Reading, header, json_object, signed
 
 if TYPE_CHECKING:

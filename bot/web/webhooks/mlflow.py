@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from bot.core.model import Alias, Catalogue, Stage, Target
 from bot.core.names import PREFIX
+from bot.core.target import Alias, Catalogue, Stage, Target
 from bot.web.webhooks.sender import BadDelivery, BadSignature, Reading, header, keys
 
 if TYPE_CHECKING:

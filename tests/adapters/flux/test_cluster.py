@@ -12,7 +12,7 @@ import pytest
 from bot.adapters.flux import FluxCluster
 from bot.adapters.flux.advice import duration
 from bot.adapters.flux.cluster import REQUESTED
-from bot.core.model import Flux
+from bot.core.target import Flux
 from bot.core.verdict import Outcome
 from bot.ports import Refused, Retryable
 from tests.adapters.flux.recorded import Cluster, Moment

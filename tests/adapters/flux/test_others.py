@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.flux import FluxCluster
-from bot.core.model import Flux
+from bot.core.target import Flux
 from bot.core.verdict import Outcome, Verdict
 from tests.adapters.flux.recorded import Cluster, Moment
 

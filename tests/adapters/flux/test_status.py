@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.adapters.flux import FluxStatus
-from bot.core.model import Flux, Through
+from bot.core.target import Flux, Through
 from bot.core.verdict import Claim, Outcome, Verdict
 from bot.ports import Retryable
 from tests.adapters.flux.recorded import Moment

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.adapters.manifests.repository import GitManifests
-from bot.core.model import Alias, KustomizePin, PinValue, Target
+from bot.core.model import PinValue
 from bot.core.names import deploy_branch, revert_branch
+from bot.core.target import Alias, KustomizePin, Target
 from bot.ports import Refused, Retryable
 from tests.adapters.manifests.remote import Remote
 

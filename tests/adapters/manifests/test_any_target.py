@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.manifests.repository import GitManifests
-from bot.core.model import AlertsCheck, Check, HttpCheck
+from bot.core.target import AlertsCheck, Check, HttpCheck
 from tests.adapters.manifests.contract import APP, BRANCH, ENTRY, MESSAGE, PRODUCTION, V7
 from tests.adapters.manifests.remote import opened
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from bot.adapters.manifests import parsing, pins, proof, quoting, scalars, tree
 from bot.adapters.manifests.changes import Insert, Remove, Replace
-from bot.core.model import Alias, ContainerPin, KustomizePin, PinValue, Target
+from bot.core.model import PinValue
+from bot.core.target import Alias, ContainerPin, KustomizePin, Target
 from bot.ports import Refused
 
 IMAGE = "ghcr.io/acme/fraud-detector"

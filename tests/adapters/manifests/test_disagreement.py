@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.manifests.repository import GitManifests
-from bot.core.model import ContainerPin, FilePin, PinValue
+from bot.core.model import PinValue
+from bot.core.target import ContainerPin, FilePin
 from bot.ports import Refused
 from tests.adapters.manifests.contract import APP, ENTRY, NOW, PRODUCTION
 from tests.adapters.manifests.remote import Remote, opened

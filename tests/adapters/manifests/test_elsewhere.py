@@ -4,7 +4,8 @@ import pytest
 
 from bot.adapters.manifests import pins
 from bot.adapters.manifests.editing import set_everywhere
-from bot.core.model import Alias, FilePin, MarkerPin, PinValue, Target
+from bot.core.model import PinValue
+from bot.core.target import Alias, FilePin, MarkerPin, Target
 from bot.ports import Refused
 
 IMAGE = "ghcr.io/acme/m"

@@ -3,7 +3,8 @@
 import pytest
 
 from bot.adapters.manifests import pins
-from bot.core.model import Alias, ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, PinValue, Target
+from bot.core.model import PinValue
+from bot.core.target import Alias, ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
 from bot.ports import Refused
 
 IMAGE = "ghcr.io/acme/fraud-detector"

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.manifests.repository import GitManifests
-from bot.core.model import Alias, FilePin, MarkerPin, Pin, PinValue, Target
+from bot.core.model import PinValue
 from bot.core.names import deploy_branch
+from bot.core.target import Alias, FilePin, MarkerPin, Pin, Target
 from tests.adapters.manifests.remote import Remote, opened
 
 pytestmark = pytest.mark.world

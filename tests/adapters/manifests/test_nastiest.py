@@ -6,7 +6,8 @@ import pytest
 
 from bot.adapters.manifests import parsing, pins
 from bot.adapters.manifests.editing import set_everywhere
-from bot.core.model import Alias, ContainerPin, FilePin, Pin, PinValue, Target
+from bot.core.model import PinValue
+from bot.core.target import Alias, ContainerPin, FilePin, Pin, Target
 from bot.ports import Refused
 
 SIX, SEVEN = "sha256:" + "6" * 64, "sha256:" + "7" * 64

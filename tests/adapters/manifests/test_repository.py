@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.manifests.repository import GitManifests
-from bot.core.model import Alias, ContainerPin, KustomizePin, PinValue, Target
+from bot.core.model import PinValue
 from bot.core.names import deploy_branch
+from bot.core.target import Alias, ContainerPin, KustomizePin, Target
 from bot.ports import Refused, Retryable
 from tests.adapters.manifests.contract import (
     APP,

@@ -10,8 +10,9 @@ import pytest
 
 from bot.adapters.manifests.git import words
 from bot.adapters.manifests.repository import GitManifests
-from bot.core.model import Alias, KustomizePin, PinValue, Target
+from bot.core.model import PinValue
 from bot.core.names import deploy_branch
+from bot.core.target import Alias, KustomizePin, Target
 from bot.ports import Refused, Retryable
 from tests.adapters.manifests.remote import Remote, opened
 

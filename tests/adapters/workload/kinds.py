@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.core.model import Workload, WorkloadKind
+from bot.core.target import Workload, WorkloadKind
 from bot.core.verdict import Claim
 from tests.adapters.workload.situations import Situation
 

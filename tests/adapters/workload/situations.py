@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from bot.adapters.workload.judge import judge
-from bot.core.model import Workload, WorkloadKind
+from bot.core.target import Workload, WorkloadKind
 from bot.core.verdict import Claim, Verdict
 from tests.recordings.adapter import claim_of
 from tests.recordings.reader import changes, expectations, objects_at

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.workload import WorkloadCluster
-from bot.core.model import ArgoCD
+from bot.core.target import ArgoCD
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Refused
 from tests.adapters.workload.cluster import MemoryObjects

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.model import WorkloadKind
+from bot.core.target import WorkloadKind
 from bot.core.verdict import Outcome
 from tests.adapters.workload import test_kinds
 from tests.adapters.workload.kinds import NEW, OLD, asked

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.workload import WorkloadCluster
-from bot.core.model import WorkloadKind
+from bot.core.target import WorkloadKind
 from tests.adapters.workload.cluster import MemoryObjects
 from tests.adapters.workload.kinds import (
     NEW,

@@ -49,11 +49,12 @@ def test_a_daemon_set_whose_pods_never_became_ready_fails_at_the_deadline() -> N
     assert daemon_set(daemons(available=1), 606).outcome == "failed"
 
 
-def test_a_revision_that_is_scaled_up_from_nothing_has_the_deadline_anew() -> None:
-    late = pod("churn-2-x", "rs", MONTH - 20, None, **{"serving.knative.dev/revision": "churn-2"})
+def test_a_revision_that_is_scaled_up_has_the_deadline_anew() -> None:
+    revision = {"serving.knative.dev/revision": "churn-2"}
+    late = [pod("churn-2-w", "rs", 5, 20, **revision), pod("churn-2-x", "rs", MONTH - 20, None, **revision)]
     unready = {"conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": at(MONTH - 20)}]}
-    assert kserve([*inference(**unready), late], MONTH).outcome == "pending"
-    assert kserve([*inference(**unready), late], MONTH + 600).outcome == "failed"
+    assert kserve([*inference(**unready), *late], MONTH).outcome == "pending"
+    assert kserve([*inference(**unready), *late], MONTH + 600).outcome == "failed"
 
 
 def test_an_analysis_of_other_settings_has_the_deadline_for_its_pods() -> None:
