@@ -78,7 +78,11 @@ def test_a_rollout_that_was_never_done_has_failed() -> None:
         condition["reason"] = condition["reason"].replace("NewReplicaSetAvailable", "ReplicaSetUpdated")
     for run in of(found, "Kustomization")["status"]["history"]:
         run["firstReconciled"] = at(MONTH.merged_at + timedelta(seconds=5))
+    for pod in found:
+        for condition in pod["status"].get("conditions", []) if pod["kind"] == "Pod" else []:
+            condition["lastTransitionTime"] = at(MONTH.merged_at + timedelta(seconds=5))
     assert said(found) is Outcome.FAILED
+    assert said([item for item in found if item["kind"] != "Pod"]) is Outcome.FAILED
 
 
 def test_failed_checks_count_together_only_while_none_goes_well() -> None:
