@@ -43,9 +43,18 @@ def fetch(name: str, version: str, folder: Path) -> dict[str, Any]:
         "version": version,
         "run_id": found.run_id,
         "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "source": tags.get("mlflow.source.git.repoURL"),
+        "source": _without_login(tags.get("mlflow.source.git.repoURL")),
         "revision": tags.get("mlflow.source.git.commit"),
     }
+
+
+def _without_login(url: str | None) -> str | None:
+    """The address of the source without what git was logged in with: labels are for everybody."""
+    if url is None or "://" not in url:
+        return url
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def inspect(model: Path) -> None:
