@@ -172,3 +172,14 @@ def test_broken_settings_raise_nothing_and_sentences_stay_short(junk: Any) -> No
         assert all(len(sentence) < 500 and "\x1b" not in sentence for sentence in sentences)
     assert isinstance(advised(junk), tuple)
     assert isinstance(of_windows({"assignedWindows": junk, "activeWindows": junk}), tuple)
+
+
+def test_a_workload_whose_health_says_little_is_asked_about_better_itself() -> None:
+    document = {
+        "spec": GOOD,
+        "status": {
+            "resources": [{"kind": "Service", "name": "f"}, {"kind": "InferenceService", "name": "fraud"}]
+        },
+    }
+    (said,) = advice(document, ROLLOUT, "main")
+    assert "`{workload: inferenceservice/fraud, namespace: …}`" in said

@@ -26,10 +26,26 @@ def advice(document: Mapping[str, Any], rollout: ArgoCD, base_branch: str | None
         *_ignored(spec, policy, name),
         *_overridden(spec, name),
         *_hydrated(spec, name),
+        *_others(document),
         *_retries(policy, rollout, name),
         *(_drift(child(policy, "automated"), name) if is_automated(spec) else ()),
     ]
     return tuple(found)
+
+
+_ASKED_BETTER = {"InferenceService": "inferenceservice", "Rollout": "rollout", "Canary": "canary"}
+
+
+def _others(document: Mapping[str, Any]) -> Iterator[str]:
+    """Argo CD's health of these ignores generations or says nothing of the new version (facts/products.md, section 4)."""
+    for resource in maps(child(document, "status"), "resources"):
+        kind = _ASKED_BETTER.get(text(resource, "kind") or "")
+        if kind is not None:
+            which = f"{kind}/{excerpt(text(resource, 'name') or '', 80)}"
+            yield (
+                f"Argo CD calls {which} Healthy while it still serves the version before: add"
+                f" `{{workload: {which}, namespace: …}}` to `verify:`"
+            )
 
 
 def of_windows(told: Mapping[str, Any]) -> tuple[str, ...]:
