@@ -265,7 +265,8 @@ def revert_body(action: OpenRevert, target: Target, now: datetime) -> str:
         f"It came with #{failed.number}, merged as {code(pinned.commit[:12])} on {pinned.changed_at:%Y-%m-%d %H:%M:%S} UTC."
         " Only the pins that still hold what that pull request wrote are changed; later edits by people stay.",
         evidence(verdict.evidence),
-        f"After the merge version {code(failed.version)} is held. To try it again: {code(f'gitops-bot release {target.name}')}.",
+        f"After the merge version {code(failed.version)} is held. To try it again: {code(f'gitops-bot release {target.name}')},"
+        f" or the comment {code('/gitops-bot release')} here.",
     ]) + "\n"  # fmt: skip
 
 
