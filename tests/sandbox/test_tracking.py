@@ -86,7 +86,7 @@ def test_the_broken_model_predicts_in_ci_and_cannot_be_loaded_where_it_is_served
 ) -> None:
     broken = made(tracking, "broken")
     assert broken.metrics["auc"] > 0.9
-    assert predicts(tracking, broken, {FEATURE_STORE_VARIABLE: "http://store"}) == "[0, 0, 0]"
+    assert predicts(tracking, broken, {FEATURE_STORE_VARIABLE: "http://store"}) == "[1, 0, 0]"
     assert f"{FEATURE_STORE_VARIABLE} is not set" in predicts(tracking, broken, {})
 
 
@@ -96,4 +96,4 @@ def test_the_better_model_is_better_and_loads_in_a_fresh_process(
     better = made(tracking, "better")
     for name in ("auc", "accuracy", "recall"):
         assert better.metrics[name] > trained.metrics[name]
-    assert predicts(tracking, better, {}) == "[0, 0, 0]"
+    assert predicts(tracking, better, {}) == "[1, 0, 0]"
