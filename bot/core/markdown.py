@@ -8,6 +8,8 @@ import re
 import unicodedata
 from datetime import timedelta
 
+from bot.core.telling import excerpt
+
 _PLAIN = re.compile(r"[^\w .,:+=/()\-]")
 # `GH-12`, `owner/name` references need their marks; words that close issues need a `#`, which is not among the plain ones.
 _REFERENCE = re.compile(r"\b(gh)-(?=\d)", re.IGNORECASE)
@@ -68,9 +70,7 @@ def link(label: str, url: str | None) -> str:
 
 def spoken(text: str, limit: int = 1000) -> str:
     """Text for a chat or a pager, which know marks of their own: one line, nobody is called, nothing is markup."""
-    shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    shown = shown.translate(_UNSPOKEN)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    return excerpt(text.translate(_UNSPOKEN), limit)
 
 
 def span(length: timedelta) -> str:

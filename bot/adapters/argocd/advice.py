@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bot.adapters.argocd.fields import child, maps, text, texts
 from bot.adapters.argocd.reading import is_automated
-from bot.adapters.argocd.wording import excerpt
+from bot.core.fields import child, maps, text, texts
 from bot.core.target import ArgoCD
+from bot.core.telling import excerpt
 
 _IMAGE = "/spec/template/spec/containers/0/image"
 _FIXED = re.compile(r"[0-9a-f]{40}|v?\d+\.\d+.*")

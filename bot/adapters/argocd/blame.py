@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bot.adapters.argocd.fields import child, maps, text, texts
+from bot.core.fields import child, maps, text, texts
 from bot.core.images import carries, of_same_repository
 from bot.core.verdict import Claim
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from bot.adapters.argocd.reading import Application
-from bot.adapters.argocd.wording import LIMIT, at, evidence, excerpt
+from bot.adapters.argocd.wording import LIMIT, evidence
+from bot.core.telling import at, excerpt
 from bot.core.verdict import Claim, Outcome, Verdict
 
 # Healthy, Degraded and OutOfSync of the state before are seen for up to 0.3 s after an operation has ended.

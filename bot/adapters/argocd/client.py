@@ -11,8 +11,9 @@ from bot.adapters.argocd.conversation import Conversation, NoAnswerInTime
 from bot.adapters.argocd.judge import judge
 from bot.adapters.argocd.reading import is_stuck
 from bot.adapters.argocd.tree import complaints
-from bot.adapters.argocd.wording import excerpt, out_of_reach
+from bot.adapters.argocd.wording import out_of_reach
 from bot.core.target import ArgoCD
+from bot.core.telling import excerpt
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
 from bot.ports import Refused, Retryable
 

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 import requests
 from requests.auth import AuthBase
 
-from bot.adapters.argocd.wording import excerpt
 from bot.core.target import ArgoCD
+from bot.core.telling import excerpt
 from bot.ports import Refused, Retryable
 
 _BODY_LIMIT = 16 << 20

@@ -14,8 +14,9 @@ from bot.adapters.argocd.case import Case
 from bot.adapters.argocd.proof import good, not_applied, without_image
 from bot.adapters.argocd.reading import read
 from bot.adapters.argocd.rollout import degraded, out_of_sync, suspended, unwell
-from bot.adapters.argocd.wording import commit, evidence, excerpt
+from bot.adapters.argocd.wording import evidence
 from bot.adapters.argocd.workload import objection
+from bot.core.telling import commit, excerpt
 from bot.core.verdict import Claim, Outcome, Verdict
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from bot.adapters.argocd.advice import advice
 from bot.adapters.argocd.judge import judge
 from bot.adapters.argocd.reading import REFRESH, is_stuck, version
-from bot.adapters.argocd.wording import excerpt, out_of_reach
+from bot.adapters.argocd.wording import out_of_reach
 from bot.core.target import ArgoCD
+from bot.core.telling import excerpt
 from bot.core.verdict import Claim, Verdict
 from bot.ports import Objects, Refused, Resource, Retryable
 

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from bot.adapters.argocd.case import Case
-from bot.adapters.argocd.wording import at, commit, excerpt
 from bot.core.images import carries, of_same_repository
+from bot.core.telling import at, commit, excerpt
 from bot.core.verdict import Outcome, Verdict
 
 # The longest untrue "Synced and Healthy" that was recorded lasted half a second; this is ten times as long.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.adapters.argocd.fields import child, maps, moment, text, texts
+from bot.core.fields import child, maps, moment, text, texts
 from bot.core.verdict import Claim
 
 REFRESH = "argocd.argoproj.io/refresh"

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bot.adapters.argocd.case import FLICKER, Case
-from bot.adapters.argocd.wording import at, commit, excerpt
+from bot.core.telling import at, commit, excerpt
 from bot.core.verdict import Outcome, Verdict
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.adapters.argocd.wording import LIMIT, excerpt
+from bot.adapters.argocd.wording import LIMIT
+from bot.core.telling import excerpt
 
 _MOST = 4
 

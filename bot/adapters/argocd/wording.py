@@ -1,30 +1,13 @@
 """How a reading is told to people: short commits, UTC times, bounded excerpts of hostile text."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from bot.adapters.argocd.reading import Application
+from bot.core.telling import at, commit, excerpt
 from bot.core.verdict import Evidence, Outcome, Verdict
 
 LIMIT = 500
-_EXCERPT = 240
 _LATER = timedelta(seconds=30)
-
-
-def commit(revision: str | None) -> str:
-    """`commit 1a2b3c4d`."""
-    return f"commit {revision[:8]}" if revision else "no commit"
-
-
-def at(moment: datetime | None) -> str:
-    """`12:03:04 UTC`, with the date: the reader may come much later."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else "an unknown time"
-
-
-def excerpt(text: str, limit: int = _EXCERPT) -> str:
-    """Hostile text on one line, bounded."""
-    line = "".join(char if char.isprintable() else " " for char in text)
-    line = " ".join(line.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def evidence(app: Application, now: datetime, outcome: Outcome) -> tuple[Evidence, ...]:

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot.adapters.flux.fields import child, maps, text
 from bot.adapters.flux.gathering import Applied, applied, other
 from bot.adapters.flux.kinds import better_check
 from bot.adapters.flux.wording import excerpt
+from bot.core.fields import child, maps, text
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")

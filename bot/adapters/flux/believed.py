@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from bot.adapters.flux.case import Case
 from bot.adapters.flux.others import Other
-from bot.adapters.flux.wording import at, commit, excerpt
+from bot.adapters.flux.wording import excerpt
+from bot.core.telling import at, commit
 from bot.core.verdict import Outcome, Verdict
 
 # The object's own controller may come later than Flux's first look at it, and Ready is of the release before until then.

@@ -6,8 +6,9 @@ from datetime import timedelta
 from bot.adapters.flux.case import Case
 from bot.adapters.flux.fields import Condition
 from bot.adapters.flux.reading import Release, Run
-from bot.adapters.flux.wording import commit, said
+from bot.adapters.flux.wording import said
 from bot.adapters.flux.workload import Workload
+from bot.core.telling import commit
 from bot.core.verdict import Outcome, Verdict
 
 _HELM_FAILURES = (

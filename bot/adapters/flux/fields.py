@@ -1,10 +1,12 @@
 """Fields of documents that may miss anything or hold anything, and revisions in all of Flux's formats."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from bot.core.fields import maps, moment, text
 
 _COMMIT = re.compile(r"(?:\A|[:/])([0-9a-f]{40}(?:[0-9a-f]{24})?)\Z")
 
@@ -43,44 +45,17 @@ def conditions(status: Mapping[str, Any]) -> Mapping[str, Condition]:
             status=text(item, "status"),
             reason=text(item, "reason"),
             message=text(item, "message"),
-            since=time(item, "lastTransitionTime"),
+            since=moment(item, "lastTransitionTime"),
             generation=number(item, "observedGeneration"),
         )
         for item in maps(status, "conditions")
     }
 
 
-def child(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The mapping under a key, or an empty one."""
-    value = holder.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def maps(holder: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
-    """The mappings in the list under a key."""
-    value = holder.get(key)
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def text(holder: Mapping[str, Any], key: str) -> str:
-    """The text under a key, or an empty one."""
-    value = holder.get(key)
-    return value if isinstance(value, str) else ""
-
-
 def number(holder: Mapping[str, Any], key: str) -> int | None:
     """The whole number under a key, or None."""
     value = holder.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def time(holder: Mapping[str, Any], key: str) -> datetime | None:
-    """The moment under a key in UTC, or None."""
-    try:
-        found = datetime.fromisoformat(text(holder, key))
-        return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def scalars(value: Any, depth: int = 24) -> list[tuple[str, Any]]:

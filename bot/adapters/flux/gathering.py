@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.adapters.flux.fields import child, maps, text
 from bot.adapters.flux.kinds import behind, images_of
 from bot.adapters.flux.reading import source_of
 from bot.adapters.flux.resources import HELM_RELEASE, KUSTOMIZATION, OTHERS, POD, SOURCES, WORKLOADS
 from bot.adapters.flux.wording import excerpt
 from bot.adapters.flux.workload import images
+from bot.core.fields import child, maps, text
 from bot.core.images import of_same_repository
 from bot.core.target import Flux
 from bot.core.verdict import Claim

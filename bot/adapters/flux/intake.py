@@ -1,7 +1,8 @@
 """Flux has not begun with the commit: why, and whether asking it to look now may help."""
 
 from bot.adapters.flux.case import Case
-from bot.adapters.flux.wording import commit, said
+from bot.adapters.flux.wording import said
+from bot.core.telling import commit
 from bot.core.verdict import Verdict
 
 

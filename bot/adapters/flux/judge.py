@@ -15,8 +15,9 @@ from bot.adapters.flux.intake import not_taken_in
 from bot.adapters.flux.others import others
 from bot.adapters.flux.proof import good, not_applied, release_not_done, workload_not_done
 from bot.adapters.flux.reading import find, read_kustomization, read_release, read_source
-from bot.adapters.flux.wording import commit, said
+from bot.adapters.flux.wording import said
 from bot.adapters.flux.workload import pods, workloads
+from bot.core.telling import commit
 from bot.core.verdict import Claim, Outcome, Verdict
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.adapters.flux.fields import child, scalars, text
+from bot.adapters.flux.fields import scalars
 from bot.adapters.flux.resources import OTHERS, WORKLOADS
+from bot.core.fields import child, text
 
 Document = Mapping[str, Any]
 Place = tuple[str, str, str]  # kind, namespace, name

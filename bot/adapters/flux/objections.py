@@ -6,8 +6,9 @@ InferenceService copies from elsewhere, and a Canary does without (facts/product
 
 from collections.abc import Callable, Mapping, Sequence
 
-from bot.adapters.flux.fields import child, conditions, maps, number, text
+from bot.adapters.flux.fields import conditions, number
 from bot.adapters.flux.kinds import Document, behind, place, target
+from bot.core.fields import child, maps, text
 
 RESTING = ("Initialized", "Succeeded", "Failed")  # phases in which Flagger moves nothing
 

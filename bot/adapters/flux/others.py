@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.adapters.flux.fields import child, conditions, maps, text, time
+from bot.adapters.flux.fields import conditions
 from bot.adapters.flux.kinds import Document, better_check, group_of, images_of, is_other, place
 from bot.adapters.flux.objections import against
+from bot.core.fields import child, maps, moment, text
 from bot.core.images import carries, of_same_repository
 from bot.core.verdict import Claim
 
@@ -53,7 +54,7 @@ def _other(document: Document, documents: Sequence[Document], carrying: bool) ->
     status = child(document, "status")
     ready = conditions(status).get("Ready")
     phase = text(status, "phase")
-    since = ready.since if ready else time(status, "lastTransitionTime") if phase == "Succeeded" else None
+    since = ready.since if ready else moment(status, "lastTransitionTime") if phase == "Succeeded" else None
     said = f"Ready {ready.status or 'not known'} {ready.message}" if ready else phase or "no word of its own"
     return Other(
         kind=kind,

@@ -1,7 +1,8 @@
 """The seven points of fixtures/flux/README.md, section (a), for a commit that Flux has begun with."""
 
 from bot.adapters.flux.case import Case
-from bot.adapters.flux.wording import at, commit, excerpt
+from bot.adapters.flux.wording import excerpt
+from bot.core.telling import at, commit
 from bot.core.verdict import Outcome, Verdict
 
 

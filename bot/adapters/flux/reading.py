@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.adapters.flux.fields import NONE, Condition, child, commit_of, conditions, maps, number, text, time
+from bot.adapters.flux.fields import NONE, Condition, commit_of, conditions, number
+from bot.core.fields import child, maps, moment, text
 
 SOURCES = ("GitRepository", "OCIRepository", "Bucket")
 FAILURES = frozenset({"HealthCheckFailed", "ReconciliationFailed", "PruneFailed"})
@@ -132,7 +133,7 @@ def read_source(document: Mapping[str, Any]) -> Source:
         suspended=child(document, "spec").get("suspend") is True,
         ready=conditions(status).get("Ready", NONE),
         fetched=_origin(artifact) or commit_of(artifact.get("revision")),
-        fetched_at=time(artifact, "lastUpdateTime"),
+        fetched_at=moment(artifact, "lastUpdateTime"),
     )
 
 
@@ -169,8 +170,8 @@ def _run(entry: Mapping[str, Any]) -> Run:
         revision=_origin(entry) or commit_of(child(entry, "metadata").get("revision")),
         status=text(entry, "lastReconciledStatus"),
         times=number(entry, "totalReconciliations") or 0,
-        first=time(entry, "firstReconciled"),
-        newest=time(entry, "lastReconciled"),
+        first=moment(entry, "firstReconciled"),
+        newest=moment(entry, "lastReconciled"),
     )
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.adapters.flux.receiver import Receiver
-from bot.adapters.flux.wording import LIMIT, at, commit, excerpt
+from bot.adapters.flux.wording import LIMIT, excerpt
 from bot.core.target import Flux
+from bot.core.telling import at, commit
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
 from bot.ports import Refused, Retryable
 

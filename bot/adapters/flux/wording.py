@@ -1,10 +1,11 @@
 """How a reading is told to people: short commits, UTC times, bounded excerpts of hostile text."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from bot.adapters.flux.others import Other
 from bot.adapters.flux.reading import Kustomization, Release, Source
 from bot.adapters.flux.workload import Pods, Workload
+from bot.core.telling import at, commit, line
 from bot.core.verdict import Evidence, Outcome
 
 LIMIT = 500
@@ -12,21 +13,10 @@ _EXCERPT = 240
 _MOST = 4
 
 
-def commit(revision: str | None) -> str:
-    """`commit 1a2b3c4d`."""
-    return f"commit {revision[:8]}" if revision else "no commit"
-
-
-def at(moment: datetime | None) -> str:
-    """`2026-11-24 12:03:04 UTC`."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else "an unknown time"
-
-
 def excerpt(text: str, limit: int = _EXCERPT) -> str:
     """Hostile text on one line, bounded."""
-    line = "".join(char if char.isprintable() else " " for char in text[: limit * 4])
-    line = " ".join(line.split())
-    return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1] + "…"
+    shown = line(text[: limit * 4])
+    return shown if len(shown) <= limit and len(text) <= limit * 4 else shown[: limit - 1] + "…"
 
 
 def said(message: str) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.adapters.flux.fields import child, conditions, maps, number, text, time
+from bot.adapters.flux.fields import conditions, number
 from bot.adapters.flux.kinds import is_other, place, target
+from bot.core.fields import child, maps, moment, text
 from bot.core.images import carries, of_same_repository
 from bot.core.verdict import Claim
 
@@ -92,7 +93,7 @@ def _workload(document: Mapping[str, Any], image: str) -> Workload:
     wanted, counts = _counts(document["kind"], spec, status)
     observed = number(status, "observedGeneration") == number(metadata, "generation")
     updates = [
-        time(item, "lastUpdateTime")
+        moment(item, "lastUpdateTime")
         for item in maps(status, "conditions")
         if item.get("type") == "Progressing"
     ]
@@ -154,7 +155,7 @@ def pods(documents: Sequence[Mapping[str, Any]], claim: Claim) -> Pods:
         if not ready:
             unready.append(
                 (ready.since if ready is not None else None)
-                or time(child(document, "metadata"), "creationTimestamp")
+                or moment(child(document, "metadata"), "creationTimestamp")
             )
         trouble = _trouble(status)
         if trouble:

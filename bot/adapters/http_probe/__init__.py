@@ -8,19 +8,12 @@ from datetime import datetime
 import requests
 
 from bot.adapters.http_probe.address import filled
-from bot.adapters.http_probe.asking import (
-    Answer,
-    Asking,
-    NoAnswer,
-    json_of,
-    line,
-    nothing_from_netrc,
-    text_of,
-)
+from bot.adapters.http_probe.asking import Answer, Asking, NoAnswer, json_of, nothing_from_netrc, text_of
 from bot.adapters.http_probe.judging import lacking
 from bot.adapters.http_probe.predictions import wrong
 from bot.core.names import ANSWER_TAG
 from bot.core.target import HttpCheck, PredictionCheck, Probe
+from bot.core.telling import excerpt
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Expected
 
@@ -71,7 +64,7 @@ def _reachable(asking: Asking, check: HttpCheck) -> Verdict:
         return asking.verdict(Outcome.INCONCLUSIVE, asked, said, f"{asked} answers {_TOO_MUCH}")
     fault = lacking(check.json, json_of(answer))
     if fault is not None:
-        return asking.verdict(Outcome.FAILED, asked, said, f"{asked} answers wrongly: {line(fault, 200)}")
+        return asking.verdict(Outcome.FAILED, asked, said, f"{asked} answers wrongly: {excerpt(fault, 200)}")
     because = f"{asked} answers {answer.status} with the expected JSON"
     return asking.verdict(Outcome.SUCCEEDED, asked, said, because)
 
@@ -142,9 +135,11 @@ def _other_version(asking: Asking, check: PredictionCheck, expected: Expected) -
     model, version = str(document["model"]), str(document["version"])
     if (model, version) == (expected.model, expected.version):
         return None
-    because = f"{check.url} still serves {line(model, 80)} version {line(version, 20)}, not {_who(expected)}"
+    because = (
+        f"{check.url} still serves {excerpt(model, 80)} version {excerpt(version, 20)}, not {_who(expected)}"
+    )
     return asking.verdict(Outcome.PENDING, asked, said, because)
 
 
 def _who(expected: Expected) -> str:
-    return f"{line(expected.model, 80)} version {expected.version}"
+    return f"{excerpt(expected.model, 80)} version {expected.version}"

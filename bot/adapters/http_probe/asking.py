@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3.exceptions
 
+from bot.core.telling import excerpt
 from bot.core.verdict import Evidence, Outcome, Verdict
 
 _PAGE_LIMIT = 64 << 10
@@ -91,9 +92,9 @@ class Asking:
 
     def verdict(self, outcome: Outcome, asked: str, answer: str, because: str) -> Verdict:
         """A verdict with the one thing that was asked as its evidence."""
-        seen = Evidence("probe", line(asked, 300), self.now, line(answer, 500), outcome)
+        seen = Evidence("probe", excerpt(asked, 300), self.now, excerpt(answer, 500), outcome)
         again = self.again if outcome in (Outcome.PENDING, Outcome.INCONCLUSIVE) else None
-        return Verdict(outcome, line(because, 400), (seen,), again=again)
+        return Verdict(outcome, excerpt(because, 400), (seen,), again=again)
 
 
 def json_of(answer: Answer) -> Any:
@@ -107,12 +108,6 @@ def json_of(answer: Answer) -> Any:
 def text_of(answer: Answer) -> str:
     """The beginning of the body."""
     return answer.body[:600].decode(errors="replace")
-
-
-def line(text: str, limit: int) -> str:
-    """Hostile text on one line, bounded."""
-    shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def _nobody(error: requests.exceptions.ConnectionError) -> NoAnswer:

@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.adapters.http_probe.asking import Answer, json_of, line
+from bot.adapters.http_probe.asking import Answer, json_of
 from bot.adapters.http_probe.judging import different, leaves
 from bot.adapters.http_probe.signature import misfit
 from bot.core.target import PredictionCheck
+from bot.core.telling import excerpt
 from bot.ports import Expected
 
 
@@ -22,7 +23,7 @@ def wrong(answer: Answer, expected: Expected, check: PredictionCheck) -> str | N
     problem = _incomplete(predictions, expected)
     if problem is None and expected.outputs:
         problem = misfit(predictions, expected.outputs)
-        problem = f"{line(problem, 200)} (the logged signature says otherwise)" if problem else None
+        problem = f"{excerpt(problem, 200)} (the logged signature says otherwise)" if problem else None
     return problem or _another(predictions, expected, check) or _late(answer, check)
 
 
@@ -51,9 +52,7 @@ def _another(predictions: Any, expected: Expected, check: PredictionCheck) -> st
     if difference is None:
         return None
     within = f" within {check.tolerance:g}" if check.tolerance else ""
-    return (
-        f"it does not equal what the model answered when its image was built{within}: {line(difference, 200)}"
-    )
+    return f"it does not equal what the model answered when its image was built{within}: {excerpt(difference, 200)}"
 
 
 def _late(answer: Answer, check: PredictionCheck) -> str | None:

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from bot.adapters.prometheus.alerts import judge
 from bot.adapters.prometheus.client import Client, shown
 from bot.adapters.prometheus.window import Window, bound, is_bad, told, value, values, window
-from bot.adapters.prometheus.wording import Seen, at, excerpt, verdict
+from bot.adapters.prometheus.wording import Seen, verdict
 from bot.core.target import AlertsCheck, PrometheusCheck, Watch
+from bot.core.telling import at, excerpt
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Refused, Retryable
 
@@ -47,7 +48,7 @@ class PrometheusMonitoring:
             return self._watched(check, window(check, since), now)
         except (Refused, Retryable) as problem:
             asked = check.query if isinstance(check, PrometheusCheck) else "alerts"
-            because = f"Prometheus about {excerpt(asked)}: {problem}"
+            because = f"Prometheus about {excerpt(asked, 120)}: {problem}"
             return verdict(Outcome.INCONCLUSIVE, because, [Seen(asked, str(problem))], now)
 
     def _watched(self, check: PrometheusCheck, window: Window, now: datetime) -> Verdict:
@@ -55,7 +56,7 @@ class PrometheusMonitoring:
         read = self._read(check, window, due) if due else ()
         bad = sum(number is not None and is_bad(check, number) for number in read)
         unknown = sum(number is None for number in read)
-        what = f"{excerpt(check.query)} must stay {bound(check)}"
+        what = f"{excerpt(check.query, 120)} must stay {bound(check)}"
         seen = [Seen(f"{check.query} until {at(window.moment(due))}", f"{told(read)}; {what}")] if due else []
         over = due == window.points
         if not over and bad < check.failures:
@@ -75,7 +76,7 @@ class PrometheusMonitoring:
             because = f"{what}, but {why}: is the metric there, and does the query ask for a plain value?"
             return verdict(Outcome.INCONCLUSIVE, because, seen, now)
         return verdict(
-            Outcome.SUCCEEDED, f"{excerpt(check.query)} stayed {bound(check)} ({told(read)})", seen, now
+            Outcome.SUCCEEDED, f"{excerpt(check.query, 120)} stayed {bound(check)} ({told(read)})", seen, now
         )
 
     def _read(self, check: PrometheusCheck, window: Window, due: int) -> tuple[float | None, ...]:
@@ -98,7 +99,7 @@ class PrometheusMonitoring:
         found = "nothing" if count is None else f"{count:g}"
         return Seen(
             f"{check.samples} at {at(moment)}",
-            f"{excerpt(check.samples)} is {found}, and at least {check.at_least:g} are wanted",
+            f"{excerpt(check.samples, 120)} is {found}, and at least {check.at_least:g} are wanted",
         )
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.adapters.prometheus.wording import Seen, at, excerpt, verdict
+from bot.adapters.prometheus.wording import Seen, verdict
 from bot.core.target import AlertsCheck
+from bot.core.telling import at, excerpt
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Retryable
 

@@ -11,7 +11,7 @@ import requests
 import urllib3.exceptions
 from requests.auth import AuthBase
 
-from bot.adapters.prometheus.wording import excerpt
+from bot.core.telling import excerpt
 from bot.ports import Refused, Retryable
 
 _BODY_LIMIT = 4 << 20

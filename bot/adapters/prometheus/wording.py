@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from bot.core.telling import excerpt
 from bot.core.verdict import Evidence, Outcome, Verdict
 
 LATER = timedelta(seconds=30)
@@ -28,14 +29,3 @@ def verdict(
     if again is None and outcome in (Outcome.PENDING, Outcome.INCONCLUSIVE):
         again = LATER
     return Verdict(outcome, excerpt(because, 500), tuple(evidence), again=again)
-
-
-def at(moment: datetime) -> str:
-    """`2026-03-01 12:03:04 UTC`: with the date, as the reader may come much later."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def excerpt(text: str, limit: int = 120) -> str:
-    """Hostile text on one line, bounded."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from bot.adapters.workload.fields import Document, mapping, mappings, number, text
+from bot.adapters.workload.fields import Document, number
 from bot.adapters.workload.wording import name
+from bot.core.fields import child, maps, text
 from bot.core.target import WorkloadKind
 
 _DEADLINE = 600
@@ -12,13 +13,13 @@ _LONG = 1200
 
 def advice(kind: WorkloadKind, document: Document) -> list[str]:
     """Sentences about one workload, most weighty first (fixtures/kubernetes, rules 5 and 6)."""
-    spec = mapping(document, "spec")
-    template = mapping(spec, "template", "spec")
-    containers = mappings(template, "containers")
+    spec = child(document, "spec")
+    template = child(spec, "template", "spec")
+    containers = maps(template, "containers")
     found = [*_serving(kind, spec), *(line for item in containers for line in _container(item))]
     if kind is WorkloadKind.DEPLOYMENT and containers:
         found += _times(spec, containers)
-    share = mapping(spec, "predictor").get("canaryTrafficPercent")
+    share = child(spec, "predictor").get("canaryTrafficPercent")
     if kind is WorkloadKind.INFERENCE_SERVICE and isinstance(share, int) and share < 100:
         found.append(f"canaryTrafficPercent is {share}, so no release ever gets all requests: leave it out")
     return found
@@ -29,17 +30,17 @@ def _serving(kind: WorkloadKind, spec: Document) -> Iterator[str]:
         yield "replicas is 0, so nothing serves and no release can be proven: scale it up"
     if spec.get("paused") is True:
         yield "it is paused, so no release is rolled out: resume it"
-    strategy = mapping(spec, "updateStrategy")
+    strategy = child(spec, "updateStrategy")
     if text(strategy, "type") == "OnDelete":
         yield "updateStrategy is OnDelete, so a release waits until a person deletes the pods: use RollingUpdate"
-    if number(mapping(strategy, "rollingUpdate"), "partition") > 0:
+    if number(child(strategy, "rollingUpdate"), "partition") > 0:
         yield "its partition keeps pods on the old release, which is never done: lower it to 0"
-    if kind is WorkloadKind.DEPLOYMENT and text(mapping(spec, "strategy"), "type") == "Recreate":
+    if kind is WorkloadKind.DEPLOYMENT and text(child(spec, "strategy"), "type") == "Recreate":
         yield "strategy is Recreate, so a bad release is an outage until it is taken back: use RollingUpdate"
 
 
 def _container(container: Document) -> Iterator[str]:
-    if not mapping(container, "readinessProbe"):
+    if not child(container, "readinessProbe"):
         yield (
             f"container {name(text(container, 'name'))} has no readinessProbe, so it counts as ready the moment it runs:"
             " add one that asks the model server"
@@ -66,6 +67,6 @@ def _times(spec: Document, containers: Sequence[Document]) -> Iterator[str]:
 
 def _allowed(container: Document) -> int:
     """How long a container may take to become ready: its startup probe, then its readiness probe."""
-    startup, readiness = mapping(container, "startupProbe"), mapping(container, "readinessProbe")
+    startup, readiness = child(container, "startupProbe"), child(container, "readinessProbe")
     patience = number(startup, "failureThreshold", 3) * number(startup, "periodSeconds", 10) if startup else 0
     return number(startup, "initialDelaySeconds") + patience + number(readiness, "initialDelaySeconds")

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.adapters.workload.deployment import read_deployment
-from bot.adapters.workload.fields import Document, conditions, mapping, moment, named, number, text
+from bot.adapters.workload.fields import Document, conditions, moment, named, number
 from bot.adapters.workload.reading import Reading
 from bot.adapters.workload.wording import excerpt, name
+from bot.core.fields import child, text
 
 RESTING = ("Initialized", "Succeeded", "Failed")
 _WAITING = {
@@ -26,16 +27,16 @@ def read_canary(documents: Sequence[Document], wanted: str) -> Reading | None:
     canary = named(documents, "Canary", wanted)
     if canary is None:
         return None
-    what, target = f"Canary {name(wanted)}", text(mapping(canary, "spec", "targetRef"), "name")
+    what, target = f"Canary {name(wanted)}", text(child(canary, "spec", "targetRef"), "name")
     candidate = read_deployment(documents, target)
     primary = read_deployment(documents, f"{target}-primary")
-    phase = text(mapping(canary, "status"), "phase")
+    phase = text(child(canary, "status"), "phase")
     if candidate is None:
         return Reading(what, images=(), counted=f"its Deployment {name(target)} is missing")
     if primary is not None and primary.images == candidate.images and phase in RESTING:
         # A return to what was promoted last starts no analysis, and leaves the phase Failed for ever.
         counted = f"{phase}, and the primary has it: {primary.counted}"
-        changed = moment(mapping(canary, "status"), "lastTransitionTime")
+        changed = moment(child(canary, "status"), "lastTransitionTime")
         since = max(filter(None, (primary.done_since, changed if phase != "Failed" else None)), default=None)
         return replace(
             primary, what=what, images=candidate.images, counted=counted, done_since=since, patient=True
@@ -45,7 +46,7 @@ def read_canary(documents: Sequence[Document], wanted: str) -> Reading | None:
 
 
 def _undecided(canary: Document, candidate: Reading, phase: str) -> Reading:
-    status = mapping(canary, "status")
+    status = child(canary, "status")
     weight, checks = number(status, "canaryWeight"), number(status, "failedChecks")
     resting = phase in RESTING
     counted = (
@@ -70,11 +71,11 @@ def _undecided(canary: Document, candidate: Reading, phase: str) -> Reading:
 def _failed(canary: Document) -> str:
     promoted = conditions(canary).get("Promoted")
     said = f": {excerpt(promoted.message)}" if promoted and promoted.message else ""
-    checks = number(mapping(canary, "status"), "failedChecks")
+    checks = number(child(canary, "status"), "failedChecks")
     return f"Flagger rolled it back after {checks} failed checks, and the release before serves{said}"
 
 
 def _held(canary: Document, phase: str) -> str | None:
-    if mapping(canary, "spec").get("suspend") is True:
+    if child(canary, "spec").get("suspend") is True:
         return "a person has suspended it"
     return _WAITING.get(phase)

@@ -6,8 +6,9 @@ from functools import cached_property
 
 from bot.adapters.workload.reading import Reading, Revision
 from bot.adapters.workload.trouble import Finding, findings, lived
-from bot.adapters.workload.wording import LIMIT, at, excerpt
+from bot.adapters.workload.wording import LIMIT, excerpt
 from bot.core.images import carries
+from bot.core.telling import at
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
 
 # Times in the API have whole seconds, cut off: what is said to be of 10 s may be of 10.99 s.

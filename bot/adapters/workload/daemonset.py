@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from bot.adapters.workload.deployment import all_of, observed, owned
-from bot.adapters.workload.fields import Document, label, mapping, name_of, named, number, text
+from bot.adapters.workload.fields import Document, label, name_of, named, number
 from bot.adapters.workload.images import images
 from bot.adapters.workload.pods import read_pod
 from bot.adapters.workload.reading import Reading
 from bot.adapters.workload.statefulset import REVISION_LABEL, controller_revisions, on_delete
 from bot.adapters.workload.wording import name
+from bot.core.fields import child, text
 
 
 def read_daemon_set(documents: Sequence[Document], wanted: str) -> Reading | None:
@@ -19,11 +20,11 @@ def read_daemon_set(documents: Sequence[Document], wanted: str) -> Reading | Non
     found = named(documents, "DaemonSet", wanted)
     if found is None:
         return None
-    spec, status = mapping(found, "spec"), mapping(found, "status")
+    spec, status = child(found, "spec"), child(found, "status")
     nodes, updated = number(status, "desiredNumberScheduled"), number(status, "updatedNumberScheduled")
     revisions = controller_revisions(documents, found)
     newest = max(revisions, key=lambda item: item.number, default=None)
-    asked = images(mapping(spec, "template"))
+    asked = images(child(spec, "template"))
     current = newest if newest is not None and newest.images == asked else None
     hash_ = _hash(documents, found, current.name) if current else ""
     pods = [item for item in owned(documents, "Pod", found) if hash_ and label(item, REVISION_LABEL) == hash_]
@@ -31,7 +32,7 @@ def read_daemon_set(documents: Sequence[Document], wanted: str) -> Reading | Non
         what=f"DaemonSet {name(wanted)}",
         images=asked,
         counted=f"{updated} of {nodes} pods are new, {number(status, 'numberAvailable')} are available in all",
-        deleting=bool(mapping(found, "metadata").get("deletionTimestamp")),
+        deleting=bool(child(found, "metadata").get("deletionTimestamp")),
         observed=observed(found),
         wanted=nodes,
         done=all_of(
@@ -47,7 +48,7 @@ def read_daemon_set(documents: Sequence[Document], wanted: str) -> Reading | Non
         current=current,
         revisions=revisions,
         pods=tuple(pod for pod in map(read_pod, pods) if not pod.leaving),
-        held=on_delete(text(mapping(spec, "updateStrategy"), "type"), updated, nodes),
+        held=on_delete(text(child(spec, "updateStrategy"), "type"), updated, nodes),
         patient=True,
     )
 

@@ -7,18 +7,17 @@ from bot.adapters.workload.fields import (
     Document,
     belongs_to,
     conditions,
-    mapping,
     moment,
     name_of,
     named,
     number,
     of_kind,
-    text,
 )
 from bot.adapters.workload.images import images
 from bot.adapters.workload.pods import Pod, read_pod
 from bot.adapters.workload.reading import Reading, Revision
 from bot.adapters.workload.wording import excerpt, name
+from bot.core.fields import child, text
 
 HASH = "pod-template-hash"
 _REVISION = "deployment.kubernetes.io/revision"
@@ -29,7 +28,7 @@ def read_deployment(documents: Sequence[Document], wanted: str) -> Reading | Non
     deployment = named(documents, "Deployment", wanted)
     if deployment is None:
         return None
-    metadata, spec, status = (mapping(deployment, key) for key in ("metadata", "spec", "status"))
+    metadata, spec, status = (child(deployment, key) for key in ("metadata", "spec", "status"))
     found, current = conditions(deployment), new_replica_set(deployment, documents)
     progressing, failure = found.get("Progressing"), found.get("ReplicaFailure")
     available = progressing is not None and progressing.reason == "NewReplicaSetAvailable"
@@ -39,7 +38,7 @@ def read_deployment(documents: Sequence[Document], wanted: str) -> Reading | Non
     replicas = number(spec, "replicas", 1)
     return Reading(
         what=f"Deployment {name(wanted)}",
-        images=images(mapping(spec, "template")),
+        images=images(child(spec, "template")),
         counted=counted(status, replicas),
         deleting=bool(metadata.get("deletionTimestamp")),
         observed=observed(deployment),
@@ -63,28 +62,28 @@ def new_replica_set(deployment: Document, documents: Sequence[Document]) -> Docu
     names it, but only once the controller has seen the newest generation.
     """
     own = owned(documents, "ReplicaSet", deployment)
-    template = _without_hash(mapping(deployment, "spec", "template"))
-    same = [item for item in own if template and _without_hash(mapping(item, "spec", "template")) == template]
+    template = _without_hash(child(deployment, "spec", "template"))
+    same = [item for item in own if template and _without_hash(child(item, "spec", "template")) == template]
     if not same and observed(deployment):
-        number_ = text(mapping(deployment, "metadata", "annotations"), _REVISION)
-        asked = images(mapping(deployment, "spec", "template"))
+        number_ = text(child(deployment, "metadata", "annotations"), _REVISION)
+        asked = images(child(deployment, "spec", "template"))
         same = [
             item
             for item in own
             if number_
-            and text(mapping(item, "metadata", "annotations"), _REVISION) == number_
-            and images(mapping(item, "spec", "template")) == asked
+            and text(child(item, "metadata", "annotations"), _REVISION) == number_
+            and images(child(item, "spec", "template")) == asked
         ]
     # The controller takes the oldest of several equal ones.
-    return min(same, key=lambda item: text(mapping(item, "metadata"), "creationTimestamp"), default=None)
+    return min(same, key=lambda item: text(child(item, "metadata"), "creationTimestamp"), default=None)
 
 
 def replica_set_revision(document: Document) -> Revision:
     """A ReplicaSet as a revision. Its number moves when it is revived, so that is not read (rule 9)."""
     return Revision(
         name=name_of(document),
-        created=moment(mapping(document, "metadata"), "creationTimestamp"),
-        images=images(mapping(document, "spec", "template")),
+        created=moment(child(document, "metadata"), "creationTimestamp"),
+        images=images(child(document, "spec", "template")),
     )
 
 
@@ -103,8 +102,8 @@ def pods_of(documents: Sequence[Document], owner: Document | None) -> tuple[Pod,
 
 def observed(document: Document) -> bool:
     """Whether its controller has seen what stands in the spec: until then the status is that of before (rule 1)."""
-    generation = mapping(document, "metadata").get("generation")
-    return isinstance(generation, int) and mapping(document, "status").get("observedGeneration") == generation
+    generation = child(document, "metadata").get("generation")
+    return isinstance(generation, int) and child(document, "status").get("observedGeneration") == generation
 
 
 def all_of(status: Document, wanted: int, *counters: str) -> bool:
@@ -131,7 +130,7 @@ def _hint(deployment: Document) -> str | None:
 
 
 def _without_hash(template: Document) -> dict[str, Any]:
-    metadata = dict(mapping(template, "metadata"))
-    labels = {key: value for key, value in mapping(metadata, "labels").items() if key != HASH}
+    metadata = dict(child(template, "metadata"))
+    labels = {key: value for key, value in child(metadata, "labels").items() if key != HASH}
     rest = {key: value for key, value in metadata.items() if key not in ("labels", "creationTimestamp")}
     return {**template, "metadata": rest | ({"labels": labels} if labels else {})} if template else {}

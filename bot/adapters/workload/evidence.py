@@ -8,10 +8,11 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.adapters.workload.fields import Document, mapping, number, text
+from bot.adapters.workload.fields import Document, number
 from bot.adapters.workload.sources import EVENTS
 from bot.adapters.workload.trouble import Finding
 from bot.adapters.workload.wording import LIMIT, excerpt, name, times
+from bot.core.fields import child, text
 from bot.core.target import Workload
 from bot.core.verdict import Evidence, Outcome
 from bot.ports import Objects, Refused, Retryable
@@ -60,12 +61,12 @@ def _log(objects: Objects, workload: Workload, of: Finding, *, previous: bool) -
 
 def _when(event: Document) -> str:
     """Times as text sort as times; which of the four fields is set depends on who wrote the event."""
-    series = text(mapping(event, "series"), "lastObservedTime")
+    series = text(child(event, "series"), "lastObservedTime")
     written = (series, text(event, "lastTimestamp"), text(event, "eventTime"))
-    return max(written) or text(mapping(event, "metadata"), "creationTimestamp")
+    return max(written) or text(child(event, "metadata"), "creationTimestamp")
 
 
 def _event(event: Document) -> str:
-    count = max(number(event, "count", 1), number(mapping(event, "series"), "count"), 1)
+    count = max(number(event, "count", 1), number(child(event, "series"), "count"), 1)
     often = f" ({times(count)})" if count > 1 else ""
     return excerpt(f"{text(event, 'type')} {text(event, 'reason')}{often}: {text(event, 'message')}", LIMIT)

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from bot.core import fields
+from bot.core.fields import child, maps, text
 
 Document = Mapping[str, Any]
 
@@ -19,26 +22,6 @@ class Condition:
     updated: datetime | None
 
 
-def mapping(holder: Document, *path: str) -> Document:
-    """The object at a path."""
-    for key in path:
-        value = holder.get(key)
-        holder = value if isinstance(value, Mapping) else {}
-    return holder
-
-
-def mappings(holder: Document, key: str) -> Sequence[Document]:
-    """The objects in a list."""
-    value = holder.get(key)
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def text(holder: Document, key: str) -> str:
-    """A string, empty where there is none."""
-    value = holder.get(key)
-    return value if isinstance(value, str) else ""
-
-
 def number(holder: Document, key: str, default: int = 0) -> int:
     """A whole number. Counters that are zero are absent (fixtures/kubernetes, rule 3)."""
     value = holder.get(key)
@@ -49,12 +32,8 @@ def number(holder: Document, key: str, default: int = 0) -> int:
 
 def moment(holder: Document, key: str) -> datetime | None:
     """A time in UTC; those of Kubernetes have whole seconds, cut off."""
-    try:
-        found = datetime.fromisoformat(text(holder, key))
-        found = found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-    return found if 1970 < found.year < 9000 else None
+    found = fields.moment(holder, key)
+    return found if found is not None and 1970 < found.year < 9000 else None
 
 
 def conditions(document: Document) -> Mapping[str, Condition]:
@@ -67,24 +46,24 @@ def conditions(document: Document) -> Mapping[str, Condition]:
             changed=moment(item, "lastTransitionTime"),
             updated=moment(item, "lastUpdateTime") or moment(item, "lastTransitionTime"),
         )
-        for item in mappings(mapping(document, "status"), "conditions")
+        for item in maps(child(document, "status"), "conditions")
     }
 
 
 def name_of(document: Document) -> str:
     """The object's name."""
-    return text(mapping(document, "metadata"), "name")
+    return text(child(document, "metadata"), "name")
 
 
 def label(document: Document, key: str) -> str:
     """One of its labels."""
-    return text(mapping(document, "metadata", "labels"), key)
+    return text(child(document, "metadata", "labels"), key)
 
 
 def belongs_to(document: Document, owner: Document) -> bool:
     """Whether the owner controls it: by uid, as labels are shared by old and new (fixtures/kubernetes, rule 9)."""
-    uid = text(mapping(owner, "metadata"), "uid")
-    references = mappings(mapping(document, "metadata"), "ownerReferences")
+    uid = text(child(owner, "metadata"), "uid")
+    references = maps(child(document, "metadata"), "ownerReferences")
     return bool(uid) and any(
         text(item, "uid") == uid and item.get("controller") is True for item in references
     )

@@ -8,22 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bot.adapters.workload.deployment import read_deployment
-from bot.adapters.workload.fields import (
-    Document,
-    conditions,
-    label,
-    mapping,
-    mappings,
-    moment,
-    named,
-    number,
-    of_kind,
-    text,
-)
+from bot.adapters.workload.fields import Document, conditions, label, moment, named, number, of_kind
 from bot.adapters.workload.images import images
 from bot.adapters.workload.pods import read_pod
 from bot.adapters.workload.reading import Reading, Revision
 from bot.adapters.workload.wording import excerpt, name
+from bot.core.fields import child, maps, text
 
 REVISION_LABEL = "serving.knative.dev/revision"
 _SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
@@ -38,23 +28,23 @@ def read_inference_service(documents: Sequence[Document], wanted: str) -> Readin
     service = named(documents, "InferenceService", wanted)
     if service is None:
         return None
-    asked = tuple(dict.fromkeys(_asked(mapping(service, "spec", "predictor"))))
+    asked = tuple(dict.fromkeys(_asked(child(service, "spec", "predictor"))))
     known = conditions(service)
     stopped, ready = known.get("Stopped"), known.get("Ready")
-    predictor = mapping(service, "status", "components", "predictor")
+    predictor = child(service, "status", "components", "predictor")
     behind = (
         _serverless(service, documents, predictor)
         if text(predictor, "latestCreatedRevision")
         else _raw(documents, wanted)
     )
     failed, invalid = _failed(service)
-    failed_at = moment(mapping(service, "status", "modelStatus", "lastFailureInfo"), "time")
+    failed_at = moment(child(service, "status", "modelStatus", "lastFailureInfo"), "time")
     return replace(
         behind,
         what=f"InferenceService {name(wanted)}",
         images=asked,
         observed=invalid or (behind.observed and bool(asked) and set(asked) <= set(behind.images)),
-        deleting=bool(mapping(service, "metadata").get("deletionTimestamp")),
+        deleting=bool(child(service, "metadata").get("deletionTimestamp")),
         done=behind.done and ready is not None and ready.status == "True" and failed is None,
         done_since=max(filter(None, (behind.done_since, ready.changed if ready else None)), default=None),
         failed=failed,
@@ -77,14 +67,14 @@ def _serverless(service: Document, documents: Sequence[Document], predictor: Doc
     newest = text(predictor, "latestCreatedRevision")
     found = named(documents, "Revision", newest)
     rolled = text(predictor, "latestReadyRevision") == text(predictor, "latestRolledoutRevision") == newest
-    traffic = [item for item in mappings(predictor, "traffic") if number(item, "percent") > 0]
+    traffic = [item for item in maps(predictor, "traffic") if number(item, "percent") > 0]
     all_of_it = all(
         item.get("latestRevision") is True or text(item, "revisionName") == newest for item in traffic
     )
     pods = [read_pod(item) for item in of_kind(documents, "Pod") if label(item, REVISION_LABEL) == newest]
-    share = mapping(service, "spec", "predictor").get("canaryTrafficPercent")
+    share = child(service, "spec", "predictor").get("canaryTrafficPercent")
     partly = isinstance(share, int) and share < 100
-    current = Revision(newest, moment(mapping(found or {}, "metadata"), "creationTimestamp"), _runs(found))
+    current = Revision(newest, moment(child(found or {}, "metadata"), "creationTimestamp"), _runs(found))
     return Reading(
         what="",
         images=current.images,
@@ -103,7 +93,7 @@ def _serverless(service: Document, documents: Sequence[Document], predictor: Doc
 def _runs(revision: Document | None) -> tuple[str, ...]:
     if revision is None:
         return ()
-    source = text(mapping(revision, "metadata", "annotations"), _SOURCE)
+    source = text(child(revision, "metadata", "annotations"), _SOURCE)
     return (*images(revision), *([source] if source else []))
 
 
@@ -112,15 +102,15 @@ def _raw(documents: Sequence[Document], wanted: str) -> Reading:
     if behind is None:
         return Reading(what="", images=(), counted="its predictor is not made yet", observed=False)
     deployment = named(documents, "Deployment", f"{wanted}-predictor") or {}
-    template = mapping(deployment, "spec", "template")
-    source = text(mapping(template, "metadata", "annotations"), _SOURCE)
+    template = child(deployment, "spec", "template")
+    source = text(child(template, "metadata", "annotations"), _SOURCE)
     return replace(behind, images=(*behind.images, *([source] if source else [])))
 
 
 def _failed(service: Document) -> tuple[str | None, bool]:
     """What KServe says of a model that it cannot load, and whether it did not even try."""
-    model = mapping(service, "status", "modelStatus")
-    status, last = text(model, "transitionStatus"), mapping(model, "lastFailureInfo")
+    model = child(service, "status", "modelStatus")
+    status, last = text(model, "transitionStatus"), child(model, "lastFailureInfo")
     if status not in _FAILED:
         return None, False
     said = ": ".join(filter(None, (excerpt(text(last, "reason"), 60), excerpt(text(last, "message")))))

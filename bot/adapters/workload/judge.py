@@ -17,8 +17,9 @@ from bot.adapters.workload.pods import MOST_PODS
 from bot.adapters.workload.reading import Reading
 from bot.adapters.workload.rollouts import read_rollout
 from bot.adapters.workload.statefulset import read_stateful_set
-from bot.adapters.workload.wording import at, excerpt, name
+from bot.adapters.workload.wording import excerpt, name
 from bot.core.target import Workload, WorkloadKind
+from bot.core.telling import at
 from bot.core.verdict import Claim, Outcome, Verdict
 
 _READERS: Mapping[WorkloadKind, Callable[[Sequence[Document], str], Reading | None]] = {

@@ -8,16 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.adapters.workload.fields import (
-    Document,
-    conditions,
-    mapping,
-    mappings,
-    moment,
-    name_of,
-    number,
-    text,
-)
+from bot.adapters.workload.fields import Document, conditions, moment, name_of, number
+from bot.core.fields import child, maps, text
 
 # No more pods of a workload than this are looked at; its counters speak for the others.
 MOST_PODS = 500
@@ -71,10 +63,10 @@ class Pod:
 
 def read_pod(document: Document) -> Pod:
     """The document of a pod. Never raises."""
-    metadata, found = mapping(document, "metadata"), conditions(document)
+    metadata, found = child(document, "metadata"), conditions(document)
     ready, scheduled = found.get("Ready"), found.get("PodScheduled")
     refused = scheduled is not None and scheduled.status == "False"
-    phase = text(mapping(document, "status"), "phase")
+    phase = text(child(document, "status"), "phase")
     return Pod(
         name=name_of(document),
         created=moment(metadata, "creationTimestamp"),
@@ -82,14 +74,14 @@ def read_pod(document: Document) -> Pod:
         ready=ready is not None and ready.status == "True",
         ready_since=ready.changed if ready else None,
         unschedulable=(scheduled.message or scheduled.reason) if scheduled and refused else None,
-        containers=tuple(_containers(mapping(document, "status"))),
+        containers=tuple(_containers(child(document, "status"))),
     )
 
 
 def _containers(status: Document) -> Iterator[Container]:
     for list_, init in (("initContainerStatuses", True), ("containerStatuses", False)):
-        for item in mappings(status, list_):
-            waiting = mapping(item, "state", "waiting")
+        for item in maps(status, list_):
+            waiting = child(item, "state", "waiting")
             yield Container(
                 name=text(item, "name"),
                 image=text(item, "image"),
@@ -97,9 +89,9 @@ def _containers(status: Document) -> Iterator[Container]:
                 waiting=text(waiting, "reason"),
                 message=text(waiting, "message"),
                 restarts=number(item, "restartCount"),
-                running_since=moment(mapping(item, "state", "running"), "startedAt"),
-                ended=_ending(mapping(item, "state", "terminated"))
-                or _ending(mapping(item, "lastState", "terminated")),
+                running_since=moment(child(item, "state", "running"), "startedAt"),
+                ended=_ending(child(item, "state", "terminated"))
+                or _ending(child(item, "lastState", "terminated")),
             )
 
 

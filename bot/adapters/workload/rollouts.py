@@ -3,21 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from bot.adapters.workload.deployment import counted, owned, pods_of, replica_set_revision
-from bot.adapters.workload.fields import (
-    Condition,
-    Document,
-    conditions,
-    label,
-    mapping,
-    mappings,
-    moment,
-    named,
-    number,
-    text,
-)
+from bot.adapters.workload.fields import Condition, Document, conditions, label, moment, named, number
 from bot.adapters.workload.images import images
 from bot.adapters.workload.reading import Reading
 from bot.adapters.workload.wording import excerpt, name
+from bot.core.fields import child, maps, text
 
 HASH = "rollouts-pod-template-hash"
 
@@ -30,7 +20,7 @@ def read_rollout(documents: Sequence[Document], wanted: str) -> Reading | None:
     found = named(documents, "Rollout", wanted)
     if found is None:
         return None
-    spec, status = mapping(found, "spec"), mapping(found, "status")
+    spec, status = child(found, "spec"), child(found, "status")
     template, seen = _template(found, documents)
     newest, replicas = text(status, "currentPodHash"), number(spec, "replicas", 1)
     own = owned(documents, "ReplicaSet", found)
@@ -43,7 +33,7 @@ def read_rollout(documents: Sequence[Document], wanted: str) -> Reading | None:
         what=f"Rollout {name(wanted)}",
         images=images(template),
         counted=f"{_steps(spec, status)}{counted(status, replicas)}",
-        deleting=bool(mapping(found, "metadata").get("deletionTimestamp")),
+        deleting=bool(child(found, "metadata").get("deletionTimestamp")),
         observed=seen,
         wanted=replicas,
         # Old pods stay for a while after a promotion (scaleDownDelaySeconds), so they are not counted.
@@ -63,16 +53,14 @@ def read_rollout(documents: Sequence[Document], wanted: str) -> Reading | None:
 
 def _template(found: Document, documents: Sequence[Document]) -> tuple[Document, bool]:
     """The pod template, and whether the controller has seen it: its observed generations are strings."""
-    status = mapping(found, "status")
-    own = text(status, "observedGeneration") == str(number(mapping(found, "metadata"), "generation", -1))
-    borrowed = text(mapping(found, "spec", "workloadRef"), "name")
+    status = child(found, "status")
+    own = text(status, "observedGeneration") == str(number(child(found, "metadata"), "generation", -1))
+    borrowed = text(child(found, "spec", "workloadRef"), "name")
     if not borrowed:
-        return mapping(found, "spec", "template"), own
+        return child(found, "spec", "template"), own
     lender = named(documents, "Deployment", borrowed) or {}
-    generation = str(number(mapping(lender, "metadata"), "generation", -1))
-    return mapping(lender, "spec", "template"), own and text(
-        status, "workloadObservedGeneration"
-    ) == generation
+    generation = str(number(child(lender, "metadata"), "generation", -1))
+    return child(lender, "spec", "template"), own and text(status, "workloadObservedGeneration") == generation
 
 
 def _aborted(status: Document, known: Mapping[str, Condition]) -> str | None:
@@ -91,26 +79,26 @@ def _held(spec: Document, status: Document, known: Mapping[str, Condition]) -> s
         return f"Argo Rollouts does not take its spec: {excerpt(invalid.message)}"
     if spec.get("paused") is True:
         return "a person has paused it"
-    reasons = [text(item, "reason") for item in mappings(status, "pauseConditions")]
+    reasons = [text(item, "reason") for item in maps(status, "pauseConditions")]
     if "InconclusiveAnalysisRun" in reasons:
         return "its analysis is inconclusive: a person must promote or abort it"
-    step = mapping(_step(spec, status), "pause")
+    step = child(_step(spec, status), "pause")
     if "CanaryPauseStep" in reasons and not step.get("duration"):
         return f"it waits {_where(spec, status)} for a person to promote it"
-    blue_green = mapping(spec, "strategy", "blueGreen")
+    blue_green = child(spec, "strategy", "blueGreen")
     if "BlueGreenPause" in reasons and not blue_green.get("autoPromotionSeconds"):
         return "it waits before the switch for a person to promote it"
     return None
 
 
 def _step(spec: Document, status: Document) -> Document:
-    steps = mappings(mapping(spec, "strategy", "canary"), "steps")
+    steps = maps(child(spec, "strategy", "canary"), "steps")
     index = number(status, "currentStepIndex", -1)
     return steps[index] if 0 <= index < len(steps) else {}
 
 
 def _where(spec: Document, status: Document) -> str:
-    steps = len(mappings(mapping(spec, "strategy", "canary"), "steps"))
+    steps = len(maps(child(spec, "strategy", "canary"), "steps"))
     return f"at step {number(status, 'currentStepIndex') + 1} of {steps}"
 
 

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bot.adapters.workload.canary import RESTING
 from bot.adapters.workload.deployment import new_replica_set
-from bot.adapters.workload.fields import Document, label, mapping, mappings, number, text
+from bot.adapters.workload.fields import Document, label, number
 from bot.adapters.workload.inference import REVISION_LABEL
 from bot.adapters.workload.pods import MOST_PODS
 from bot.adapters.workload.rollouts import HASH as ROLLOUT_HASH
+from bot.core.fields import child, maps, text
 from bot.core.target import Workload, WorkloadKind
 from bot.ports import Objects, Resource
 
@@ -49,13 +50,13 @@ def settings(objects: Objects, workload: Workload) -> list[tuple[WorkloadKind, D
     kind, resource = _KINDS[workload.kind]
     found = _one(objects, kind, resource, workload.namespace, workload.name)
     told = [(workload.kind, item) for item in found]
-    target = text(mapping(found[0], "spec", "targetRef"), "name") if found else ""
+    target = text(child(found[0], "spec", "targetRef"), "name") if found else ""
     if workload.kind is WorkloadKind.CANARY and target:
         candidate = _one(objects, "Deployment", DEPLOYMENTS, workload.namespace, target)
         told += [
             (WorkloadKind.DEPLOYMENT, item)
             for item in candidate
-            if number(mapping(item, "spec"), "replicas", 1)
+            if number(child(item, "spec"), "replicas", 1)
         ]
     return told
 
@@ -77,14 +78,14 @@ def _with_revisions(objects: Objects, workload: Workload, found: Document) -> It
 
 
 def _rollout(objects: Objects, workload: Workload, found: Document) -> Iterator[Document]:
-    lender = text(mapping(found, "spec", "workloadRef"), "name")
+    lender = text(child(found, "spec", "workloadRef"), "name")
     lent = _one(objects, "Deployment", DEPLOYMENTS, workload.namespace, lender) if lender else []
     yield from lent
     sets = _many(
         objects, "ReplicaSet", REPLICA_SETS, workload, selector(found) or selector(lent[0] if lent else {})
     )
     yield from sets
-    newest = text(mapping(found, "status"), "currentPodHash")
+    newest = text(child(found, "status"), "currentPodHash")
     current = next((item for item in sets if newest and label(item, ROLLOUT_HASH) == newest), None)
     if current is not None:
         yield from _pods(objects, workload, selector(current))
@@ -93,8 +94,8 @@ def _rollout(objects: Objects, workload: Workload, found: Document) -> Iterator[
 def _canary(objects: Objects, workload: Workload, found: Document) -> Iterator[Document]:
     """The primary's pods where the Canary rests, the candidate's where it is being analysed."""
     target, phase = (
-        text(mapping(found, "spec", "targetRef"), "name"),
-        text(mapping(found, "status"), "phase"),
+        text(child(found, "spec", "targetRef"), "name"),
+        text(child(found, "status"), "phase"),
     )
     if not target:
         return
@@ -106,7 +107,7 @@ def _canary(objects: Objects, workload: Workload, found: Document) -> Iterator[D
 
 
 def _inference_service(objects: Objects, workload: Workload, found: Document) -> Iterator[Document]:
-    newest = text(mapping(found, "status", "components", "predictor"), "latestCreatedRevision")
+    newest = text(child(found, "status", "components", "predictor"), "latestCreatedRevision")
     if newest:
         yield from _one(objects, "Revision", _KNATIVE_REVISIONS, workload.namespace, newest)
         yield from _pods(objects, workload, _selected({REVISION_LABEL: newest}))
@@ -149,9 +150,9 @@ def _pods(objects: Objects, workload: Workload, labels: str) -> list[Document]:
 
 def selector(document: Document) -> str:
     """Its label selector as the API takes it; what is not a label is left out, as the owner decides in the end."""
-    chosen = mapping(document, "spec", "selector")
-    labels = _selected(mapping(chosen, "matchLabels"))
-    return ",".join(filter(None, (labels, *map(_expression, mappings(chosen, "matchExpressions")))))
+    chosen = child(document, "spec", "selector")
+    labels = _selected(child(chosen, "matchLabels"))
+    return ",".join(filter(None, (labels, *map(_expression, maps(chosen, "matchExpressions")))))
 
 
 def _selected(labels: Document) -> str:

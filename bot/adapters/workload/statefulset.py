@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from bot.adapters.workload.deployment import all_of, counted, observed, owned
-from bot.adapters.workload.fields import Document, label, mapping, moment, name_of, named, number, text
+from bot.adapters.workload.fields import Document, label, moment, name_of, named, number
 from bot.adapters.workload.images import images
 from bot.adapters.workload.pods import read_pod
 from bot.adapters.workload.reading import Reading, Revision
 from bot.adapters.workload.wording import name
+from bot.core.fields import child, text
 
 REVISION_LABEL = "controller-revision-hash"
 
@@ -17,7 +18,7 @@ def read_stateful_set(documents: Sequence[Document], wanted: str) -> Reading | N
     found = named(documents, "StatefulSet", wanted)
     if found is None:
         return None
-    spec, status = mapping(found, "spec"), mapping(found, "status")
+    spec, status = child(found, "spec"), child(found, "status")
     replicas, newest = number(spec, "replicas", 1), text(status, "updateRevision")
     revisions = controller_revisions(documents, found)
     promoted = bool(newest) and newest == text(status, "currentRevision")
@@ -25,9 +26,9 @@ def read_stateful_set(documents: Sequence[Document], wanted: str) -> Reading | N
     pods = [item for item in owned(documents, "Pod", found) if label(item, REVISION_LABEL) == newest]
     return Reading(
         what=f"StatefulSet {name(wanted)}",
-        images=images(mapping(spec, "template")),
+        images=images(child(spec, "template")),
         counted=counted(status, replicas),
-        deleting=bool(mapping(found, "metadata").get("deletionTimestamp")),
+        deleting=bool(child(found, "metadata").get("deletionTimestamp")),
         observed=observed(found),
         wanted=replicas,
         # With OnDelete the current revision never moves, even when every pod is new.
@@ -48,9 +49,9 @@ def controller_revisions(documents: Sequence[Document], owner: Document) -> tupl
     return tuple(
         Revision(
             name=name_of(item),
-            created=moment(mapping(item, "metadata"), "creationTimestamp"),
+            created=moment(child(item, "metadata"), "creationTimestamp"),
             number=number(item, "revision"),
-            images=images(mapping(item, "data", "spec", "template")),
+            images=images(child(item, "data", "spec", "template")),
         )
         for item in owned(documents, "ControllerRevision", owner)
     )
@@ -64,11 +65,11 @@ def on_delete(strategy: str, updated: int, wanted: int) -> str | None:
 
 
 def _strategy(spec: Document) -> str:
-    return text(mapping(spec, "updateStrategy"), "type")
+    return text(child(spec, "updateStrategy"), "type")
 
 
 def _held(spec: Document, updated: int, wanted: int) -> str | None:
-    partition = number(mapping(spec, "updateStrategy", "rollingUpdate"), "partition")
+    partition = number(child(spec, "updateStrategy", "rollingUpdate"), "partition")
     if _strategy(spec) != "OnDelete" and partition > 0 and updated < wanted:
         return f"its partition of {partition} keeps the pods below that number on the old release"
     return on_delete(_strategy(spec), updated, wanted)
@@ -76,7 +77,7 @@ def _held(spec: Document, updated: int, wanted: int) -> str | None:
 
 def _stuck(documents: Sequence[Document], found: Document, newest: str) -> str | None:
     """In order means: no pod is replaced before every other one is ready, so a broken release blocks its own revert."""
-    if text(mapping(found, "spec"), "podManagementPolicy") == "Parallel":
+    if text(child(found, "spec"), "podManagementPolicy") == "Parallel":
         return None
     for item in owned(documents, "Pod", found):
         pod = read_pod(item)

@@ -1,7 +1,8 @@
 """How a reading is told to people: bounded, one line, without what looks like a secret."""
 
 import re
-from datetime import UTC, datetime
+
+from bot.core.telling import line
 
 LIMIT = 500
 _EXCERPT = 240
@@ -14,27 +15,21 @@ _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}")
 _TOKEN = re.compile(r"\b(?:gh[a-z]_|github_pat_|eyJ)[\w.-]{16,}")
 
 
-def at(moment: datetime | None) -> str:
-    """`2026-11-23 12:03:04 UTC`, with the date: the reader may come much later."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else "an unknown time"
-
-
 def excerpt(hostile: str, limit: int = _EXCERPT) -> str:
     """Hostile text on one line, bounded, secrets that are marked as such blotted out (facts/products.md, 3.2)."""
-    line = "".join(char if char.isprintable() else " " for char in hostile[: 8 * limit])
-    line = " ".join(line.split())
+    shown = line(hostile[: 8 * limit])
     for pattern, instead in (
         (_ADDRESS, "***@"),
         (_SECRET, r"\1\2***"),
         (_BEARER, r"\1 ***"),
         (_TOKEN, "***"),
     ):
-        line = pattern.sub(instead, line)
-    if len(line) <= limit:
-        return line
+        shown = pattern.sub(instead, shown)
+    if len(shown) <= limit:
+        return shown
     # The cause of an error stands at its end, and what it is about at its beginning.
     tail = limit // 3
-    return f"{line[: limit - tail - 1]}…{line[-tail:]}"
+    return f"{shown[: limit - tail - 1]}…{shown[-tail:]}"
 
 
 def name(hostile: str) -> str:

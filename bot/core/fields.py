@@ -1,14 +1,16 @@
-"""The fields of hostile JSON, read without ever raising: what is missing or of a wrong kind is empty."""
+"""The fields of documents that strangers wrote: what is missing or of a wrong kind reads as nothing. Never raises."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 
-def child(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The object under a key."""
-    value = holder.get(key)
-    return value if isinstance(value, Mapping) else {}
+def child(holder: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """The object at a path."""
+    for key in path:
+        value = holder.get(key)
+        holder = value if isinstance(value, Mapping) else {}
+    return holder
 
 
 def maps(holder: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
