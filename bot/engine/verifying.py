@@ -101,8 +101,18 @@ def _checks(look: Snapshot) -> list[tuple[int, Probe]]:
 def _forgotten(look: Snapshot) -> Snapshot:
     """While the rollout moves, what the probes said before it counts no more."""
     for number, _ in _checks(look):
-        look = _noting(_noting(look, f"wrong-{number}", NOTHING), f"silent-{number}", NOTHING)
+        look = _cleared(look, number)
     return look
+
+
+def _cleared(look: Snapshot, number: int) -> Snapshot:
+    return _noting(_noting(look, f"wrong-{number}", NOTHING), f"silent-{number}", NOTHING)
+
+
+def _again(look: Snapshot, what: str, check: Probe, world: World) -> tuple[Snapshot, Streak]:
+    """One more bad look in a row, and the look that remembers it."""
+    streak = Streak.read(world, about(look, what), look.now, GAP + check.interval).and_now(look.now)
+    return _noting(look, what, str(streak)), streak
 
 
 def _probed(look: Snapshot, world: World) -> tuple[Snapshot, tuple[Verdict, ...]]:
@@ -127,7 +137,7 @@ def _patient(
     (inconclusive) changes nothing.
     """
     if verdict.outcome is Outcome.SUCCEEDED:
-        return _noting(_noting(look, f"wrong-{number}", NOTHING), f"silent-{number}", NOTHING), verdict
+        return _cleared(look, number), verdict
     if verdict.outcome is Outcome.FAILED:
         return _wrong(look, number, check, world, verdict)
     if verdict.outcome is Outcome.PENDING:
@@ -138,9 +148,7 @@ def _patient(
 def _wrong(
     look: Snapshot, number: int, check: Probe, world: World, verdict: Verdict
 ) -> tuple[Snapshot, Verdict]:
-    what = f"wrong-{number}"
-    streak = Streak.read(world, about(look, what), look.now, GAP + check.interval).and_now(look.now)
-    look = _noting(look, what, str(streak))
+    look, streak = _again(look, f"wrong-{number}", check, world)
     if streak.count >= check.attempts and look.now - streak.first >= (check.attempts - 1) * check.interval:
         return look, verdict
     because = f"{verdict.because}; trying again"
@@ -150,9 +158,7 @@ def _wrong(
 def _unanswered(
     look: Snapshot, number: int, check: Probe, world: World, verdict: Verdict
 ) -> tuple[Snapshot, Verdict]:
-    what = f"silent-{number}"
-    streak = Streak.read(world, about(look, what), look.now, GAP + check.interval).and_now(look.now)
-    look = _noting(look, what, str(streak))
+    look, streak = _again(look, f"silent-{number}", check, world)
     waited = look.now - streak.first
     if waited > look.target.deadline:
         because = f"not good by the deadline: {verdict.because}"

@@ -153,6 +153,7 @@ SITUATIONS: dict[str, tuple[Snapshot, type[Action], str]] = {
     "all agree, a revert of something else is open": (brought(proof=Proof(ProofState.LIVE), open=(revert(9, "5", 4),)), Close, "closing #9"),
     "pinned by hand and serving": (look(pinned=pinned("7"), pinned_version="7", verdict=GOOD), MarkLive, "version 7 is live"),
     "pinned by hand and failing": (look(pinned=pinned("7"), pinned_version="7", verdict=BAD), MarkFailed, "the bot takes back only what it brought"),
+    "pinned by hand and long undecided": (look(pinned=pinned("7"), pinned_version="7", now=NOW + timedelta(hours=9), verdict=verdict(Outcome.PENDING)), Wait, "version 7 is rolling out"),
     "pinned by hand and not judged": (look(pinned=pinned("7"), pinned_version="7"), Wait, "no verdict yet"),
     # 6
     "the alias moved on": (look(wanted=version("8"), open=(deploy(12, "7"),)), Close, "names version 8: closing #12 for version 7"),

@@ -284,6 +284,11 @@ def test_what_was_broken_before_is_said_under_the_proposal() -> None:
     assert "will not be blamed on the new version" in said
 
 
+def test_what_is_left_to_a_person_and_what_serves_again_is_said() -> None:
+    assert wording.left_to_a_person("it crashed @alice").endswith("a person must look: `it crashed @alice`")
+    assert "serves again" in wording.serves_again_comment()
+
+
 def test_an_incident_is_plain_text() -> None:
     title, text = wording.incident(TARGET, "going back did not help\n<@everyone>")
     assert title == "fraud-detector/production: a person must look"

@@ -254,8 +254,6 @@ POLICIES: dict[str, dict[str, Any]] = {
 def test_the_promises_hold_in_every_story(start: str, policy: str) -> None:
     if start == "after a failure" and policy == "off":
         pytest.skip("nothing is reverted with `revert: off`; 'after a merge' covers its failures")
-    if start != "after a merge" and policy == "baking":
-        pytest.skip("what bakes differs only after its merge")
     world = STARTS[start](POLICIES[policy])
     states, tried = explore(world, depth=7, limit=1000)
     assert states >= 900
