@@ -217,6 +217,7 @@ def bot_metrics() -> dict[str, set[str]]:
         standings=lambda: {NAME: Standing(NAME, now, "7", "6", "6", "wait", "it builds")},
         queue=list,
     )
+    metrics.expects(SENDERS)
     metrics.passed(entry)
     metrics.swept(now)
     return series(metrics.registry.collect())
