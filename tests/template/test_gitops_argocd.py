@@ -136,6 +136,23 @@ def test_no_project_may_do_what_it_does_not_need(name: str) -> None:
     assert spec["sourceRepos"] == ["https://github.com/acme/manifests.git"]
 
 
+@pytest.mark.parametrize(
+    ("project", "folder"),
+    [*(("fraud-detector", folder) for folder in OVERLAYS.values()), ("gitops-bot", "bot/overlays/argocd")],
+)
+def test_the_project_hides_no_pod_from_whoever_asks_what_runs(project: str, folder: str) -> None:
+    """Argo CD drops from an Application's tree what its project does not allow, and all that is below it.
+
+    `status.summary.images` is made of that tree: without pods in it no release would ever be seen to run
+    (fixtures/argocd/README.md, section (a), 4).
+    """
+    below = {"Deployment": [("apps", "ReplicaSet"), ("", "Pod")], "DaemonSet": [("", "Pod")]}
+    found = [child for d in rendered(folder, "kubectl") for child in below.get(d["kind"], [])]
+    assert found
+    allowed = {(e["group"], e["kind"]) for e in projects()[project]["namespaceResourceWhitelist"]}
+    assert set(found) <= allowed
+
+
 def refused(project: Any, documents: list[Document]) -> list[str]:
     """What Argo CD would not apply, by the rules of an AppProject."""
     namespaces = {entry["namespace"] for entry in project["destinations"]}
