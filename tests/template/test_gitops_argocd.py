@@ -85,6 +85,27 @@ def test_a_failing_sync_cannot_keep_a_revert_waiting(document: Document) -> None
     assert sum(waits) < limit <= 900
 
 
+@pytest.mark.parametrize("document", every_application(), ids=lambda d: d["metadata"]["name"])
+def test_a_sync_ends_when_all_is_applied_and_never_waits_for_health(document: Document) -> None:
+    """A release that gets never ready would keep the operation, and the revert behind it, for as long as it waits."""
+    options = document["spec"]["syncPolicy"]["syncOptions"]
+    # PruneLast prunes in a wave of its own, after everything else is healthy.
+    assert options == ["FailOnSharedResource=true"]
+    for found in rendered(document["spec"]["source"]["path"], "kubectl"):
+        annotations = found["metadata"].get("annotations", {})
+        assert not {key for key in annotations if re.match(r"argocd\.argoproj\.io/(sync-wave|hook)", key)}
+        assert "PruneLast" not in annotations.get("argocd.argoproj.io/sync-options", "")
+
+
+@pytest.mark.parametrize("folder", OVERLAYS.values(), ids=OVERLAYS)
+def test_an_ingress_without_an_address_does_not_keep_a_release_from_being_healthy(folder: str) -> None:
+    """Argo CD calls it Progressing until its status has an address, which some controllers never write."""
+    ingresses = [document for document in rendered(folder) if document["kind"] == "Ingress"]
+    assert ingresses
+    for ingress in ingresses:
+        assert ingress["metadata"]["annotations"]["argocd.argoproj.io/ignore-healthcheck"] == "true"
+
+
 def seconds(written: str) -> int:
     number, unit = re.fullmatch(r"(\d+)([sm])", written).groups()  # type: ignore[union-attr]
     return int(number) * {"s": 1, "m": 60}[unit]

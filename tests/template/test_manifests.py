@@ -256,6 +256,8 @@ def test_the_autoscaler_has_its_numbers_and_the_deployment_none(by: str) -> None
     assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 10)
     targets = {m["resource"]["name"]: m["resource"]["target"]["averageUtilization"] for m in spec["metrics"]}
     assert targets == {"cpu": 70, "memory": 80}
+    # A cluster that keeps it as autoscaling/v1 gives CPU back last: in another order git and cluster would differ for ever.
+    assert [metric["resource"]["name"] for metric in spec["metrics"]] == ["memory", "cpu"]
     down = spec["behavior"]["scaleDown"]
     assert down["stabilizationWindowSeconds"] == 300
     assert down["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
