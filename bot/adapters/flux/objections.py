@@ -43,9 +43,9 @@ def _inference_service(document: Document, _: Sequence[Document]) -> str:
     )
     if model not in ("", "UpToDate"):
         return f"says that its model is {model}"
-    if newest and any(
-        text(predictor, key) != newest for key in ("latestReadyRevision", "latestRolledoutRevision")
-    ):
+    # Without Knative the number of the Deployment's revision may stand there, and the Deployment is looked at itself.
+    rolled = (text(predictor, key) for key in ("latestReadyRevision", "latestRolledoutRevision"))
+    if newest and not newest.isdigit() and any(revision != newest for revision in rolled):
         return f"has not rolled out its revision {newest}"
     return _not_ready(document)
 

@@ -4,6 +4,7 @@ Its `observedGeneration` is copied from the Knative Service or the Deployment be
 So what its predictor really runs is read there: the newest Knative Revision, or the Deployment `NAME-predictor`.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -16,7 +17,9 @@ from bot.adapters.workload.wording import excerpt, name
 from bot.core.fields import child, maps, text
 
 REVISION_LABEL = "serving.knative.dev/revision"
+_MODE = "serving.kserve.io/deploymentMode"
 _SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
+_REVISION = re.compile(r"[a-z][-a-z0-9]*\Z")
 _FAILED = ("BlockedByFailedLoad", "InvalidSpec")
 
 
@@ -31,28 +34,41 @@ def read_inference_service(documents: Sequence[Document], wanted: str) -> Readin
     asked = tuple(dict.fromkeys(_asked(child(service, "spec", "predictor"))))
     known = conditions(service)
     stopped, ready = known.get("Stopped"), known.get("Ready")
-    predictor = child(service, "status", "components", "predictor")
-    behind = (
-        _serverless(service, documents, predictor)
-        if text(predictor, "latestCreatedRevision")
-        else _raw(documents, wanted)
-    )
+    newest = knative_revision(service)
+    behind = _serverless(service, documents, newest) if newest else _raw(documents, wanted)
     failed, invalid = _failed(service)
+    shared = _shared(service)
     failed_at = moment(child(service, "status", "modelStatus", "lastFailureInfo"), "time")
     return replace(
         behind,
         what=f"InferenceService {name(wanted)}",
         images=asked,
-        observed=invalid or (behind.observed and bool(asked) and set(asked) <= set(behind.images)),
+        observed=invalid or shared is not None or (behind.observed and bool(asked) and set(asked) <= set(behind.images)),
         deleting=bool(child(service, "metadata").get("deletionTimestamp")),
         done=behind.done and ready is not None and ready.status == "True" and failed is None,
         done_since=max(filter(None, (behind.done_since, ready.changed if ready else None)), default=None),
         failed=failed,
         failed_at=failed_at or (None if invalid or behind.current is None else behind.current.created),
-        held="it is stopped" if stopped is not None and stopped.status == "True" else behind.held,
+        held="it is stopped" if stopped is not None and stopped.status == "True" else shared or behind.held,
         hint=f"KServe says {excerpt(ready.message or ready.reason)}" if ready and ready.status == "False" else None,
         patient=True,
     )  # fmt: skip
+
+
+def knative_revision(service: Document) -> str:
+    """The Knative Revision that its predictor made last; empty without Knative.
+
+    There the status may hold the number of the Deployment's revision in that place (kserve, PropagateRawStatus), or a name
+    of ModelMesh, and no Revision of Knative can have such a name.
+    """
+    newest = text(child(service, "status", "components", "predictor"), "latestCreatedRevision")
+    return newest if _REVISION.match(newest) else ""
+
+
+def _shared(service: Document) -> str | None:
+    if text(child(service, "metadata", "annotations"), _MODE) != "ModelMesh":
+        return None
+    return "ModelMesh serves it from pods that it shares with others: only a `prediction:` check can tell"
 
 
 def _asked(predictor: Document) -> Iterator[str]:
@@ -62,9 +78,9 @@ def _asked(predictor: Document) -> Iterator[str]:
             yield from filter(None, (text(part, "storageUri"), text(part, "image")))
 
 
-def _serverless(service: Document, documents: Sequence[Document], predictor: Document) -> Reading:
+def _serverless(service: Document, documents: Sequence[Document], newest: str) -> Reading:
     """Rolled out when what was created last is ready, rolled out, and gets all traffic."""
-    newest = text(predictor, "latestCreatedRevision")
+    predictor = child(service, "status", "components", "predictor")
     found = named(documents, "Revision", newest)
     rolled = text(predictor, "latestReadyRevision") == text(predictor, "latestRolledoutRevision") == newest
     traffic = [item for item in maps(predictor, "traffic") if number(item, "percent") > 0]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from bot.adapters.workload.canary import RESTING
 from bot.adapters.workload.deployment import new_replica_set
 from bot.adapters.workload.fields import Document, label, number
-from bot.adapters.workload.inference import REVISION_LABEL
+from bot.adapters.workload.inference import REVISION_LABEL, knative_revision
 from bot.adapters.workload.pods import MOST_PODS
 from bot.adapters.workload.rollouts import HASH as ROLLOUT_HASH
 from bot.core.fields import child, maps, text
@@ -107,7 +107,7 @@ def _canary(objects: Objects, workload: Workload, found: Document) -> Iterator[D
 
 
 def _inference_service(objects: Objects, workload: Workload, found: Document) -> Iterator[Document]:
-    newest = text(child(found, "status", "components", "predictor"), "latestCreatedRevision")
+    newest = knative_revision(found)
     if newest:
         yield from _one(objects, "Revision", _KNATIVE_REVISIONS, workload.namespace, newest)
         yield from _pods(objects, workload, _selected({REVISION_LABEL: newest}))

@@ -343,6 +343,13 @@ def deployment(name: str, image: str, **more: Any) -> dict[str, Any]:
     return found
 
 
+def test_the_number_of_a_deployments_revision_is_no_revision_of_knative() -> None:
+    """KServe without Knative writes it where the other would be."""
+    world = Instead("InferenceService")
+    world.object["status"]["components"] = {"predictor": {"latestCreatedRevision": "2"}}
+    assert world.look().outcome is SUCCEEDED
+
+
 def test_the_predictor_of_an_inference_service_without_knative_is_looked_at_itself() -> None:
     world = Instead("InferenceService")
     world.object["status"]["components"] = {}

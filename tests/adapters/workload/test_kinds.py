@@ -471,6 +471,29 @@ def test_a_raw_one_is_judged_by_its_deployment() -> None:
     assert kserve([found[0]], 100).outcome == "pending"
 
 
+@pytest.mark.parametrize("number", ["2", "17"])
+def test_a_raw_one_whose_status_names_the_number_of_its_deployments_revision_is_judged_by_that(
+    number: str,
+) -> None:
+    found = inference()
+    found[0]["status"]["components"] = {"predictor": {"latestCreatedRevision": number}}
+    behind = deployment("churn-predictor", "kserve/sklearnserver:v0.15")
+    source = {"internal.serving.kserve.io/storage-initializer-sourceuri": URI}
+    for item in behind[:2]:
+        item["spec"]["template"]["metadata"]["annotations"] = source
+    assert kserve([found[0], *behind], 100).outcome == "succeeded"
+    looked_as_judged(kserve([found[0], *behind], 100))
+
+
+def test_one_in_model_mesh_has_no_pods_of_its_own_and_says_what_can_tell() -> None:
+    found = inference(created="churn__isvc-b52e1c8a05")[:1]
+    found[0]["metadata"]["annotations"] = {"serving.kserve.io/deploymentMode": "ModelMesh"}
+    verdict = kserve(found, 100).verdict()
+    assert verdict.outcome == "inconclusive"
+    assert "only a `prediction:` check can tell" in verdict.because
+    looked_as_judged(kserve(found, 100))
+
+
 def test_a_pod_of_the_newest_revision_that_crashes_condemns_it() -> None:
     crashing = pod("churn-2-x", "rs", 5, None, **{"serving.knative.dev/revision": "churn-2"})
     crashing["status"]["containerStatuses"][0]["restartCount"] = 3
