@@ -1,7 +1,7 @@
-"""argocd/, flux/ and bot/ of the template, rendered: each object fits its schema, and no field is misspelled.
+"""argocd/, flux/, bot/ and monitoring/ of the template, rendered: each object fits its schema, and no field is misspelled.
 
-`gitops_schemas.json` says of the custom resources (Argo CD 3.5.1, Flux's controllers 1.9, External Secrets 1.3) which fields
-there are where the template writes any, and of what type they are.
+`gitops_schemas.json` says of the custom resources (Argo CD 3.5.1, Flux's controllers 1.9, External Secrets 1.3, Prometheus
+Operator 0.82) which fields there are where the template writes any, and of what type they are.
 """
 
 import json
@@ -37,7 +37,7 @@ def check(document: Document, version: str = KUBERNETES[-1]) -> None:
         kubernetes_validate.validate(document, version, strict=True)
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", [*FOLDERS, "monitoring"])
 def test_every_object_fits_its_schema_strictly(folder: str) -> None:
     for document in rendered(folder, "kubectl"):
         check(document)
@@ -53,6 +53,19 @@ def test_the_bot_runs_on_every_kubernetes(version: str) -> None:
     documents = [*rendered("bot/overlays/argocd", "kubectl"), *rendered("bot/access/flux", "kubectl")]
     for document in documents:
         check(document, version)
+
+
+@pytest.mark.parametrize("kind", ["PrometheusRule", "ServiceMonitor"])
+def test_a_misspelled_field_of_monitoring_would_be_found(kind: str) -> None:
+    document = next(found for found in rendered("monitoring", "kubectl") if found["kind"] == kind)
+    spec = document["spec"]
+    inner = spec["groups"][0]["rules"][0] if kind == "PrometheusRule" else spec["endpoints"][0]
+    for holder in (spec, inner):
+        holder["intervals"] = "15s"
+        with pytest.raises(jsonschema.ValidationError, match="intervals"):
+            check(document)
+        del holder["intervals"]
+    check(document)
 
 
 def test_a_misspelled_field_would_be_found() -> None:
