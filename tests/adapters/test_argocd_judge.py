@@ -202,7 +202,7 @@ def test_progressing_at_the_deadline_goes_on_if_it_was_begun_late() -> None:
     about = claim(merged_at=after(-55), deadline=timedelta(seconds=60))
     verdict = said(document, about, seconds=10)
     assert verdict.outcome is Outcome.INCONCLUSIVE
-    assert "not because of this commit" in verdict.because
+    assert "nothing says that it is this commit's fault" in verdict.because
     assert said(document, about, seconds=61).outcome is Outcome.FAILED
 
 

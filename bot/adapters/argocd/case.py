@@ -13,6 +13,8 @@ from bot.core.verdict import Claim, Outcome, Verdict
 FLICKER = timedelta(seconds=10)
 # An idle Application is compared every two to four minutes: section (d).
 STALE = timedelta(minutes=10)
+# A wave or a hook that takes longer than this may never end.
+HANGS = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,21 @@ class Case:
         """Whether a sync of an earlier commit is tried again and again, and the claim waits until it gives up.
 
         Section (e): between tries the phase is Running with `finishedAt` set (04c, 04e); only with `retry.refresh` does
-        the next try take the newest commit (04d).
+        the next try take the newest commit (04d). One that waits for objects to become healthy, or for a hook, has no end
+        of its own.
         """
         operation = self.app.operation
-        if operation is None or operation.revision is None or not operation.retrying or operation.refresh:
+        if operation is None or operation.revision in (None, *self.carriers, *self.strangers):
             return False
-        return operation.revision not in self.carriers | self.strangers
+        return self.hanging or (operation.retrying and not operation.refresh)
+
+    @cached_property
+    def hanging(self) -> bool:
+        """Whether the last operation has been waiting for so long that it may wait for ever."""
+        operation = self.app.operation
+        if operation is None or not operation.waiting or operation.started is None:
+            return False
+        return self.now - operation.started > HANGS
 
     @property
     def again(self) -> timedelta:

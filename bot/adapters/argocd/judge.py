@@ -11,12 +11,13 @@ from typing import Any
 
 from bot.adapters.argocd import blame
 from bot.adapters.argocd.case import Case
+from bot.adapters.argocd.operation import Operation
 from bot.adapters.argocd.proof import good, not_applied, without_image
 from bot.adapters.argocd.reading import read
 from bot.adapters.argocd.rollout import degraded, out_of_sync, suspended, unwell
 from bot.adapters.argocd.wording import evidence
 from bot.adapters.argocd.workload import objection
-from bot.core.telling import commit, excerpt
+from bot.core.telling import at, commit, excerpt
 from bot.core.verdict import Claim, Outcome, Verdict
 
 
@@ -43,7 +44,7 @@ def _at_deadline(case: Case, verdict: Verdict) -> Verdict:
     if verdict.outcome is not Outcome.PENDING or not case.late or not verdict.taken_in:
         return verdict
     seen = evidence(case.app, case.now, Outcome.INCONCLUSIVE)
-    because = f"{verdict.because}; the deadline has passed, but not because of this commit"
+    because = f"{verdict.because}; the deadline has passed, but nothing says that it is this commit's fault"
     return replace(verdict, outcome=Outcome.INCONCLUSIVE, because=because, evidence=seen)
 
 
@@ -82,22 +83,52 @@ def _not_compared(case: Case) -> Verdict | None:
 
 
 def _own_sync_failed(case: Case) -> Verdict | None:
+    """What the API server or a hook refused; not what an outage, a missing right or a person has ended."""
     operation = case.app.operation
     if operation is None or not case.own:
         return None
-    said = f": {excerpt(operation.message)}" if operation.message else ""
+    which, said = commit(operation.revision), _complaint(operation)
     if operation.phase in ("Failed", "Error") and not case.app.requested:
         if case.applied:
             return case.inconclusive(
-                f"a later sync of {commit(operation.revision)} failed, after the first one had succeeded{said}"
+                f"a later sync of {which} failed, after the first one had succeeded{said}"
             )
-        return case.verdict(Outcome.FAILED, f"the sync of {commit(operation.revision)} failed{said}")
+        if operation.innocent:
+            return case.inconclusive(
+                f"the sync of {which} failed, but not by what is in it{said}; Argo CD does not try the same commit again, so"
+                " a person must sync it"
+            )
+        return case.verdict(Outcome.FAILED, f"the sync of {which} failed{said}")
     if operation.phase == "Running" and operation.retries and case.late and not case.applied:
+        if operation.innocent:
+            return case.inconclusive(
+                f"the sync of {which} fails again and again, but not by what is in it{said}"
+            )
         return case.verdict(
             Outcome.FAILED,
-            f"the sync of {commit(operation.revision)} fails again and again, and the deadline has passed{said}",
+            f"the sync of {which} fails again and again, and the deadline has passed{said}",
         )
-    return None
+    return _waits_for_its_pods(case, operation)
+
+
+def _waits_for_its_pods(case: Case, operation: Operation) -> Verdict | None:
+    """With waves, or a hook after them, the sync itself waits until the workload is healthy, and has no time-out."""
+    begun = operation.started
+    if not operation.waits_for_pods or case.applied or case.others or case.frozen or begun is None:
+        return None
+    if case.now - max(begun, case.claim.merged_at) <= case.claim.deadline:
+        return None
+    return case.verdict(
+        Outcome.FAILED,
+        f"the sync of {commit(operation.revision)} is not done, and the deadline has passed{_complaint(operation)}",
+    )
+
+
+def _complaint(operation: Operation) -> str:
+    """`: message`; with what the objects say, where the operation itself says only that something failed."""
+    vague = operation.complaints and "reason:" not in operation.message
+    message = "; ".join((operation.message, *operation.complaints[:3])) if vague else operation.message
+    return f": {excerpt(message)}" if message else ""
 
 
 def _not_taken_in(case: Case) -> Verdict | None:
@@ -120,12 +151,15 @@ def _busy(case: Case) -> Verdict | None:
         return None
     if operation is None or operation.revision is None or case.own:
         tries = f", try {operation.retries + 1}" if operation and operation.retries else ""
-        said = f": {excerpt(operation.message)}" if operation and operation.retries else ""
+        said = _complaint(operation) if operation else ""
         return case.pending(f"is syncing {commit(case.claim.commit)}{tries}{said}")
     other = f"{commit(operation.revision)}, which is not this commit"
+    said = _complaint(operation)
+    if case.blocked and case.hanging:
+        because = f"is still busy with {other}, since {at(operation.started)}{said}"
+        return replace(case.pending(because), blocked=True)
     if not operation.retrying:
         return case.pending(f"is still busy with {other}")
-    said = f": {excerpt(operation.message)}" if operation.message else ""
     if not case.blocked:
         return case.pending(f"will take this commit at its next try of {other}{said}")
     stuck = f"tries {other}, again and again ({operation.retries} so far), and this one waits until it gives up{said}"

@@ -15,7 +15,7 @@ def evidence(app: Application, now: datetime, outcome: Outcome) -> tuple[Evidenc
     asked = f"Application {excerpt(app.name, 80)}"
     messages = [message for _, message in app.errors]
     if app.operation is not None and app.operation.phase not in ("", "Succeeded"):
-        messages.append(app.operation.message)
+        messages += [app.operation.message, *app.operation.complaints]
     told = dict.fromkeys(excerpt(text, LIMIT) for text in (*messages, *app.unhealthy) if text)
     answers = [_state(app), *list(told)[:4]]
     return tuple(Evidence("argocd", asked, now, answer, outcome) for answer in answers)
