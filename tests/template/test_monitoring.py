@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.cli import main as command
 from bot.core.report import ACTION_NAMES
 from bot.core.target import Alias, Catalogue, KustomizePin, Target
 from bot.ports import Entry, Standing
@@ -18,7 +19,7 @@ from bot.web.metrics import OUTCOMES, RESULTS, Metrics
 from bot.web.view import State
 from bot.web.webhooks import SENDERS
 from tests.parts import require
-from tests.template.rendered import TEMPLATE, one, rendered
+from tests.template.rendered import TEMPLATE, copied, one, rendered
 
 MONITORING = TEMPLATE / "monitoring"
 RULES = ("model", "gitops-bot")
@@ -29,9 +30,11 @@ KUBE_STATE = {
     "kube_deployment_status_replicas_available",
     "kube_deployment_status_replicas_updated",
     "kube_deployment_status_condition",
+    "kube_pod_container_info",
     "kube_pod_container_status_restarts_total",
 }
 PROMETHEUS_OWN = {"ALERTS"}
+WAKES_NOBODY_IN_STAGING = '{{ if match "staging" $labels.namespace }}warning{{ else }}critical{{ end }}'
 NAME = "fraud-detector/production"
 
 
@@ -104,9 +107,34 @@ def test_every_alert_is_seen_firing_and_seen_silent(name: str) -> None:
 def test_every_alert_says_how_bad_it_is_and_what_to_do(name: str) -> None:
     for rule in rules(name):
         assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
-        assert rule["labels"]["severity"] in ("critical", "warning", "info")
+        assert rule["labels"]["severity"] in ("critical", "warning", "info", WAKES_NOBODY_IN_STAGING)
         assert set(rule["annotations"]) == {"summary", "description"}
         assert rule["annotations"]["description"].endswith(".")
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_alert_says_the_next_command_and_none_that_there_is_not(name: str) -> None:
+    """At three in the morning nobody looks up how to ask."""
+    for rule in rules(name):
+        quoted = re.findall(r"`([^`]+)`", rule["annotations"]["description"])
+        said = [words.split() for words in quoted if words.split()[0] in ("gitops-bot", "kubectl")]
+        assert said, rule["alert"]
+        known = {words[1] for words in said if words[0] == "gitops-bot"}
+        assert known <= set(command.commands), rule["alert"]
+
+
+def test_only_what_callers_or_the_bots_own_safety_notice_wakes_somebody() -> None:
+    waking = {rule["alert"]: rule["labels"]["severity"] for name in RULES for rule in rules(name)}
+    assert {alert for alert, severity in waking.items() if "critical" in severity} == {
+        "ModelDown",
+        "ModelErrorRate",
+        "GitopsBotDown",
+        "GitopsBotReleaseDoesNotServe",
+        "GitopsBotReconcileFailing",
+    }
+    models = {alert: severity for alert, severity in waking.items() if alert.startswith("Model")}
+    assert "critical" not in models.values()
+    assert {severity for severity in models.values() if "critical" in severity} == {WAKES_NOBODY_IN_STAGING}
 
 
 def test_alerts_about_models_keep_the_namespace_that_the_bot_asks_for() -> None:
@@ -147,6 +175,18 @@ def test_everything_in_the_folder_is_taken_in_or_is_a_test() -> None:
     there = {str(path.relative_to(MONITORING)) for path in MONITORING.rglob("*") if path.is_file()}
     assert there - taken == {f"rules/{name}.test.yaml" for name in RULES}
     assert taken <= there
+
+
+def test_the_label_that_prometheus_operator_may_ask_for_comes_to_rules_and_monitors(tmp_path: Path) -> None:
+    root = copied(tmp_path, "monitoring")
+    file = root / "monitoring" / "kustomization.yaml"
+    file.write_text(file.read_text().replace("# labels:\n#   -", "labels:\n  -"))
+    before, after = rendered("monitoring", "kubectl"), rendered("monitoring", "kubectl", root)
+    assert [document["spec"] for document in before if "spec" in document] == [
+        document["spec"] for document in after if "spec" in document
+    ]
+    labels = [document["metadata"]["labels"].get("release") for document in after]
+    assert labels == ["kube-prometheus-stack"] * len(after)
 
 
 def test_the_folder_is_one_kustomization() -> None:
