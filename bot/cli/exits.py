@@ -38,9 +38,9 @@ class Commands(click.Group):
         """Run the command; no traceback reaches a person who did not ask for it with --debug."""
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort, click.ClickException):
+        except (click.exceptions.Exit, click.ClickException):
             raise
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # click's own is Ctrl-C at a question
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             # Whoever read the output has enough (`| head`); Python must not complain about it at exit.

@@ -25,6 +25,7 @@ _SHOWN = 10
 @click.option("--gitops", type=click.Choice(["argocd", "flux"]), help="What applies the manifests.")
 @click.option("--ci", type=click.Choice(["github", "azure"]), help="What builds images.")
 @click.option("--repo", help="The repo at GitHub: https://github.com/acme/manifests.git.")
+@click.option("--domain", help="Hosts are below it: MODEL.example.com, mlflow.example.com and so on.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 @everywhere
 @click.pass_context
@@ -51,7 +52,7 @@ def init(ctx: click.Context, /, folder: Path, force: bool, **options: str | None
 
 def _answers(options: dict[str, Any]) -> "Answers":
     """What was given, and what a person says to the rest. A value of an option that is wrong is an error of usage."""
-    from bot.cli.init_answers import Answers
+    from bot.cli.init_answers import NOBODYS, Answers
     from bot.config import answers as held
 
     model = _held("model", "Model in MLflow", options["model"], held.model)
@@ -59,17 +60,22 @@ def _answers(options: dict[str, Any]) -> "Answers":
     url, host, repository = _held("repo", "Address of this repo at GitHub", options["repo"], held.repository)
     gitops: GitOps = _chosen("What applies the manifests", options["gitops"], ("argocd", "flux"))
     ci: CI = _chosen("What builds images", options["ci"], ("github", "azure"))
-    return Answers(model, image, url, host, repository, gitops, ci)
+    domain = _held("domain", "Domain that its hosts are below", options["domain"], held.domain, NOBODYS)
+    return Answers(model, image, url, host, repository, gitops, ci, domain)
 
 
-def _held(option: str, question: str, given: str | None, check: Callable[[str], Any]) -> Any:
+def _held(
+    option: str, question: str, given: str | None, check: Callable[[str], Any], default: str | None = None
+) -> Any:
     from bot.config.answers import BadAnswer
 
     if given is None and not sys.stdin.isatty():
-        raise click.UsageError(f"--{option} is missing, and there is no terminal to ask in.")
+        if default is None:
+            raise click.UsageError(f"--{option} is missing, and there is no terminal to ask in.")
+        given = default
     while True:
         try:
-            return check(given if given is not None else click.prompt(question))
+            return check(given if given is not None else click.prompt(question, default=default))
         except BadAnswer as bad:
             if given is not None:
                 raise click.UsageError(safe(f"--{option}: {bad}")) from bad
@@ -97,9 +103,37 @@ def _next(folder: Path, count: int, answers: "Answers") -> str:
     )
     return "\n".join(
         [
-            f"{count} files are in {folder}. In Kubernetes the model is called {answers.name}. Next:",
-            f"  grep -rn --exclude-dir=.schemas acme {there}   # hosts and teams that only you know: change them",
+            f"{count} files are in {folder}. In Kubernetes the model is called {answers.name}.",
+            *_noticed(answers),
+            "Next:",
+            f"  {answers.review} {there}   # hosts and teams that were guessed: change those that are not yours",
             f"  kubectl kustomize {overlay}   # what would run",
             f"  (cd {there} && {push})",
         ]
     )
+
+
+def _noticed(answers: "Answers") -> list[str]:
+    from bot.cli.init_answers import NOBODYS
+
+    said = []
+    if answers.domain == NOBODYS:
+        said.append(
+            f"Hosts are below {NOBODYS}, which is nobody's: the same again with --force --domain puts yours in."
+        )
+    logins = {"github": "ghcr.io and Azure Container Registry", "azure": "Azure Container Registry"}[
+        answers.ci
+    ]
+    known = answers.registry.endswith(".azurecr.io") or (answers.registry, answers.ci) == (
+        "ghcr.io",
+        "github",
+    )
+    if not known:
+        said.append(
+            f"The CI that was written logs in to {logins} only: give it a login to {answers.registry}."
+        )
+    elif answers.ci == "github" and not answers.image.startswith(f"ghcr.io/{answers.owner.lower()}/"):
+        said.append(
+            f"The workflow builds nothing there before the repo's variable IMAGES says {answers.beside}."
+        )
+    return said

@@ -1,6 +1,6 @@
 """The tree that `gitops-bot init` writes: the template with the names of one team, and without what it does not use."""
 
-import json
+import contextlib
 import os
 import re
 import shutil
@@ -9,15 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from bot.cli.init_answers import Answers
+from bot.cli.init_choices import LEFT_OUT, chosen
 
 _CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".venv"}
-_LEFT_OUT = {
-    "argocd": ("flux", "bot/overlays/flux", "bot/access/flux"),
-    "flux": ("argocd", "bot/overlays/argocd", "bot/access/argocd"),
-    "github": ("azure-pipelines.yml",),
-    "azure": (".github/workflows/deploy-on-model-promotion.yml",),
-}
-PROMOTIONS = "promotions.yaml"
 
 
 class Occupied(Exception):
@@ -30,7 +24,7 @@ class Occupied(Exception):
 
 def tree(template: Path, answers: Answers) -> dict[str, bytes]:
     """Every file by its path."""
-    out = tuple(PurePosixPath(path) for key in (answers.gitops, answers.ci) for path in _LEFT_OUT[key])
+    out = tuple(PurePosixPath(path) for key in (answers.gitops, answers.ci) for path in LEFT_OUT[key])
     named = _named(answers)
     found: dict[str, bytes] = {}
     for path in _files(template):
@@ -40,27 +34,63 @@ def tree(template: Path, answers: Answers) -> dict[str, bytes]:
 
 
 def write(folder: Path, files: Mapping[str, bytes], *, force: bool = False) -> None:
-    """Write all of them, or nothing. Raises `Occupied`, or OSError when the place does not take them.
+    """Write all of them, or nothing, whatever comes in between. Raises `Occupied`, or OSError when the place does not take them.
 
     A file that already says the same is no obstacle. Nothing outside of the folder is written, whatever links there are.
     """
     occupied = [path for path, content in files.items() if not _free(folder, path, content, force=force)]
     if occupied:
         raise Occupied(sorted(occupied))
-    folder.mkdir(parents=True, exist_ok=True)
-    # First beside their places, so that a full disk is found before anything has changed.
-    staged = Path(tempfile.mkdtemp(dir=folder, prefix=".gitops-bot-init-"))
-    try:
+    with contextlib.ExitStack() as undo:
+        _made(folder, undo)
+        # First beside their places, so that a full disk is found before anything has changed.
+        staged = Path(tempfile.mkdtemp(dir=folder, prefix=".gitops-bot-init-"))
+        # Undone last, as it keeps what was there before.
+        undo.callback(shutil.rmtree, staged, ignore_errors=True)
         for path, content in files.items():
-            place = staged / path
+            place = staged / "new" / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
             place.chmod(0o755 if content.startswith(b"#!") else 0o644)
-        for path in files:
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (staged / path).replace(folder / path)
-    finally:
+        for number, path in enumerate(files):
+            _put(staged / "new" / path, folder / path, staged / f"before-{number}", undo)
+        undo.pop_all()
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _put(new: Path, place: Path, before: Path, undo: contextlib.ExitStack) -> None:
+    """Move a file to its place, and what is there aside, so that it can be undone at any moment."""
+    _made(place.parent, undo)
+    if place.is_dir() and not place.is_symlink():  # since it was looked at
+        raise IsADirectoryError(f"{place} is a folder")
+    if os.path.lexists(place):
+        undo.callback(_back, before, place)
+        place.replace(before)
+    else:
+        undo.callback(_gone, new, place)
+    new.replace(place)
+
+
+def _back(before: Path, place: Path) -> None:
+    if os.path.lexists(before):
+        before.replace(place)
+
+
+def _gone(new: Path, place: Path) -> None:
+    if not new.exists():
+        place.unlink(missing_ok=True)
+
+
+def _made(folder: Path, undo: contextlib.ExitStack) -> None:
+    for one in reversed([folder, *folder.parents]):
+        if not one.exists():
+            undo.callback(_emptied, one)
+            one.mkdir(exist_ok=True)
+
+
+def _emptied(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # somebody else has put something there
+        folder.rmdir()
 
 
 def _files(template: Path) -> Iterator[PurePosixPath]:
@@ -74,25 +104,7 @@ def _content(template: Path, path: PurePosixPath, named: "_Names", answers: Answ
     content = (template / path).read_bytes()
     if path.parts[0] == ".schemas":
         return content
-    text = named(content.decode())
-    if str(path) == PROMOTIONS:
-        text = _promotions(text, answers)
-    elif path.name == "bot.yaml":
-        text = re.sub(r"(?m)^( +)ghcr\.io(?=: \{username: )", lambda found: found[1] + answers.registry, text)
-    return text.encode()
-
-
-def _promotions(text: str, answers: Answers) -> str:
-    """The model by its own name, what applies the manifests, and no `build:` where the bot cannot start it."""
-    if answers.name != answers.model:
-        # As YAML has it in quotes: JSON, with nothing in it that could not be seen.
-        quoted = json.dumps(answers.model, ensure_ascii=False)
-        text = re.sub(rf"(?m)^(  model: ){answers.name}(?=\s)", lambda found: found[1] + quoted, text)
-    if answers.gitops == "flux":
-        text = re.sub(r"(?m)^( +rollout: \{)argocd(: [\w-]+\}).*", r"\1flux\2", text)
-    if answers.ci == "azure":
-        text = re.sub(r"(?m)^  build: .*\n", "", text)
-    return text
+    return chosen(str(path), named(content.decode()), answers).encode()
 
 
 class _Names:
@@ -112,13 +124,15 @@ def _named(answers: Answers) -> _Names:
         {
             "ghcr.io/acme/fraud-detector": answers.image,
             "ghcr.io/acme/gitops-bot": f"{answers.beside}/gitops-bot",
-            "https://github.com/acme/manifests.git": answers.url,
+            "https://github.com/acme/manifests.git": answers.manifests,
             "https://github.com/acme/manifests": answers.page,
             "acme/manifests": answers.repository,
-            "acme/models": answers.repository,
             "acme/ml-platform": f"{answers.owner}/ml-platform",
             "acme-gitops-bot": f"{answers.owner}-gitops-bot",
             "@acme": f"@{answers.owner}",
+            "acme-gitops.vault": "your-vault.vault",
+            "acme.azurecr.io/models": answers.azure,
+            "acme.dev": answers.domain,
             "fraud-detector": answers.name,
         }
     )

@@ -1,5 +1,6 @@
 """Single values that people give on the command line, held to the rules of the config files, and in their sentences."""
 
+import re
 from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
@@ -7,6 +8,10 @@ from pydantic import TypeAdapter, ValidationError
 from bot.config.entries import ModelName
 from bot.config.faults import quoted
 from bot.config.fields import GitHubRepository, ImageRepository, RepositoryUrl
+
+_ELSEWHERE = (".gitlab.com", ".bitbucket.org", ".dev.azure.com", ".visualstudio.com", ".codeberg.org")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?=.{{1,180}}\Z)(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}\Z")
 
 
 class BadAnswer(ValueError):
@@ -36,8 +41,22 @@ def repository(text: str) -> tuple[str, str, str]:
     if "://" not in url:
         url = f"ssh://{url.replace(':', '/', 1)}"
     parts = urlsplit(url)
+    host = str(parts.hostname)
+    if f".{host}".endswith(_ELSEWHERE):
+        raise BadAnswer(f"{host} is not GitHub. The bot opens pull requests at GitHub and GitHub Enterprise.")
     path = parts.path.strip("/").removesuffix(".git")
-    return url, str(parts.hostname), _held(TypeAdapter(GitHubRepository), path)
+    at = "github.com" if host in ("ssh.github.com", "www.github.com") else host
+    return url, at, _held(TypeAdapter(GitHubRepository), path)
+
+
+def domain(text: str) -> str:
+    """A DNS domain, in lower case. Raises `BadAnswer`."""
+    lower = text.lower()
+    if not _DOMAIN.match(lower):
+        raise BadAnswer(
+            f"{quoted(text)} is not a domain. Write it alone, without scheme, port or `*.`: `example.com`."
+        )
+    return lower
 
 
 def _held(kind: TypeAdapter[str], text: str) -> str:

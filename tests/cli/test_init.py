@@ -7,10 +7,13 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +26,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.cli.init_answers import LONGEST, Answers, kubernetes_name
+from bot.cli.init_choices import ALWAYS, CHOSEN
 from bot.cli.init_tree import Occupied, tree, write
 from bot.config import answers as held
 from bot.config.promotions import load_promotions, parse_promotions
@@ -53,6 +57,13 @@ TREES = {
     "flux and github": replace(PLAIN, gitops="flux"),
 }
 LEFT_OUT = {"argocd": "flux", "flux": "argocd"}
+# How what was not chosen is called. Building and proving an image is the same for both CIs, so model-image/ knows both.
+CALLED = {
+    "argocd": r"argo",
+    "flux": r"flux",
+    "github": r"GitHub Actions|deploy-on-model-promotion",
+    "azure": r"Azure Pipelines|azure-pipelines|Azure DevOps",
+}
 
 
 def validating() -> ModuleType:
@@ -148,7 +159,59 @@ def test_it_holds_what_was_chosen_and_nothing_else(written: tuple[Path, Answers]
     assert os.access(folder / "model-image" / "ci.sh", os.X_OK)
 
 
-def test_no_name_of_the_example_is_left_but_hosts_that_only_the_team_knows(
+def test_nothing_speaks_of_what_was_not_chosen(written: tuple[Path, Answers]) -> None:
+    folder, answers = written
+    others = {"argocd", "flux", "github", "azure"} - {answers.gitops, answers.ci}
+    for path, said in content(folder).items():
+        if path.startswith(".schemas/"):
+            continue
+        text = said.decode().replace("argoproj-labs", "")
+        for other in others:
+            if other in ("github", "azure") and path.startswith("model-image/"):
+                continue
+            for number, line in enumerate(text.splitlines(), 1):
+                assert not re.search(CALLED[other], line, re.IGNORECASE), f"{path}:{number}: {line}"
+        assert "keep the one that you use" not in text, path
+
+
+def test_every_rule_finds_something_in_the_template() -> None:
+    rules = [*ALWAYS, *(rule for rules in CHOSEN.values() for rule in rules)]
+    files = {str(path.relative_to(TEMPLATE)): path for path in TEMPLATE.rglob("*") if path.is_file()}
+    for rule in rules:
+        assert any(
+            re.search(rule.pattern, path.read_text(), re.MULTILINE)
+            for name, path in files.items()
+            if fnmatchcase(name, rule.files) and not name.endswith(".pyc")
+        ), rule
+
+
+def test_every_path_that_a_readme_lists_is_there(written: tuple[Path, Answers]) -> None:
+    folder, _ = written
+    listed = 0
+    for readme in folder.rglob("README.md"):
+        for cell in re.findall(r"^\| (`[^|]*) \|", readme.read_text(), re.MULTILINE):
+            for path in re.findall(r"`([\w./-]+(?:/|\.ya?ml))`", cell):
+                assert (readme.parent / path).exists(), f"{readme.relative_to(folder)}: {path}"
+                listed += 1
+    assert listed >= 15
+
+
+def test_images_are_built_where_the_manifests_are(written: tuple[Path, Answers]) -> None:
+    """One repo, so that there is one token, one place of settings, and the nightly build finds promotions.yaml."""
+    folder, answers = written
+    readme = (folder / "README.md").read_text()
+    assert "belongs into the repo that builds images" not in readme
+    settings_of_ci = (
+        "azure-pipelines.yml" if answers.ci == "azure" else ".github/workflows/deploy-on-model-promotion.yml"
+    )
+    said = (folder / settings_of_ci).read_text()
+    assert "acme" not in said
+    assert max(len(line) for line in said.splitlines() if line.startswith("#")) <= 130
+    if answers.registry.endswith(".azurecr.io"):
+        assert answers.beside in said
+
+
+def test_no_name_of_the_example_is_left(
     written: tuple[Path, Answers],
 ) -> None:
     folder, answers = written
@@ -157,15 +220,122 @@ def test_no_name_of_the_example_is_left_but_hosts_that_only_the_team_knows(
             assert said == (TEMPLATE / path).read_bytes()
             continue
         text = said.decode().replace(json.dumps(answers.model, ensure_ascii=False), "")
-        text = (
-            text.replace(answers.name, "").replace("acme.dev", "").replace("acme-gitops.vault.azure.net", "")
-        )
-        assert not re.search(r"fraud-detector|acme/", text.replace("acme.azurecr.io", "")), path
+        assert not re.search(r"fraud-detector|acme", text.replace(answers.name, "")), path
         assert "fraud-detector" not in path.replace(answers.name, "")
     [settings_file] = folder.glob("bot/overlays/*/bot.yaml")
     document = yaml.safe_load(settings_file.read_text())
-    assert document["manifests"] == {"url": answers.url, "repository": answers.repository}
+    assert document["manifests"] == {"url": answers.manifests, "repository": answers.repository}
     assert list(document["registries"]) == [answers.registry]
+
+
+def test_the_bot_in_the_cluster_reaches_the_forge_with_its_token_alone(
+    written: tuple[Path, Answers],
+) -> None:
+    """It has no key for ssh, and a token of GitHub Enterprise must never be shown to github.com."""
+    folder, answers = written
+    [settings_file] = folder.glob("bot/overlays/*/bot.yaml")
+    document = yaml.safe_load(settings_file.read_text())
+    api = document["forge"].get("api_url", "https://api.github.com")
+    assert (
+        api
+        == {
+            "github.com": "https://api.github.com",
+            "ghe.umbrella.example": "https://ghe.umbrella.example/api/v3",
+        }[answers.host]
+    )
+    assert document["manifests"]["url"].startswith(f"https://{answers.host}/")
+    for path, said in content(folder).items():
+        if not path.startswith(".schemas/"):
+            assert b"ssh://" not in said, path
+
+
+@pytest.mark.parametrize(
+    ("repo", "manifests", "api"),
+    [
+        ("git@github.com:a/b.git", "https://github.com/a/b.git", None),
+        ("ssh://git@ssh.github.com:443/a/b.git", "https://github.com/a/b.git", None),
+        ("https://github.com/a/b", "https://github.com/a/b", None),
+        (
+            "https://ghe.example:8443/a/b.git",
+            "https://ghe.example:8443/a/b.git",
+            "https://ghe.example:8443/api/v3",
+        ),
+        ("ssh://git@ghe.example:2222/a/b", "https://ghe.example/a/b.git", "https://ghe.example/api/v3"),
+        ("https://umbrella.ghe.com/a/b", "https://umbrella.ghe.com/a/b", "https://api.umbrella.ghe.com"),
+    ],
+)
+def test_the_address_of_the_repo_says_where_the_forge_is(repo: str, manifests: str, api: str | None) -> None:
+    url, host, repository = held.repository(repo)
+    answers = replace(PLAIN, url=url, host=host, repository=repository)
+    assert (answers.manifests, answers.page, answers.api) == (manifests, manifests.removesuffix(".git"), api)
+
+
+# --- hosts ---
+
+
+def test_hosts_are_below_the_domain_that_was_said(tmp_path: Path) -> None:
+    assert init(tmp_path, domain="Models.Umbrella.example").exit_code == 0
+    said = {
+        path: text.decode() for path, text in content(tmp_path).items() if not path.startswith(".schemas/")
+    }
+    assert not [path for path, text in said.items() if "acme" in text or "your-domain" in text]
+    assert "https://churn.staging.models.umbrella.example/health" in said["promotions.yaml"]
+    assert yaml.safe_load(said["bot/overlays/argocd/bot.yaml"])["server"]["public_url"] == (
+        "https://gitops-bot.models.umbrella.example"
+    )
+
+
+def test_without_a_domain_the_hosts_are_nobodys_and_it_says_so(tmp_path: Path) -> None:
+    result = init(tmp_path)
+    assert result.exit_code == 0
+    assert "--domain" in result.output
+    [host] = {
+        document["spec"]["rules"][0]["host"]
+        for document in yaml.safe_load_all(
+            (tmp_path / "apps/inference-service/overlays/production/ingress/ingress.yaml").read_text()
+        )
+    }
+    assert host == "churn.your-domain.example"
+    assert "--domain" not in init(tmp_path / "other", domain="umbrella.example").output
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "", " ", "https://umbrella.example", "*.umbrella.example", ".umbrella.example", "umbrella.example.", "umbrella..example",
+        "umbrella.example:8443", "umbrella.example/x", "user@umbrella.example", "10.0.0.1", "::1", "-a.example", "a-.example",
+        "a_b.example", "a\nb.example", "bücher.example", "{x}", "a" * 64 + ".example", ".".join(["abcdefgh"] * 23),
+    ],
+)  # fmt: skip
+def test_what_is_no_domain_is_refused_with_its_cure(domain: str, tmp_path: Path) -> None:
+    result = init(tmp_path / "repo", domain=domain)
+    assert result.exit_code == 2
+    assert "--domain: " in result.output
+    assert "`example.com`" in result.output
+    assert not (tmp_path / "repo").exists()
+
+
+# --- what its CI can do ---
+
+
+@pytest.mark.parametrize(
+    ("ci", "image", "warned"),
+    [
+        ("github", "ghcr.io/umbrella/churn", None),
+        ("github", "umbrella.azurecr.io/churn", "the repo's variable IMAGES says umbrella.azurecr.io."),
+        ("github", "ghcr.io/somebody/churn", "the repo's variable IMAGES says ghcr.io/somebody."),
+        ("github", "docker.io/umbrella/churn", "logs in to ghcr.io and Azure Container Registry only"),
+        ("azure", "umbrella.azurecr.io/churn", None),
+        ("azure", "ghcr.io/umbrella/churn", "logs in to Azure Container Registry only"),
+    ],
+)
+def test_a_registry_that_the_ci_does_not_log_in_to_is_named(
+    ci: str, image: str, warned: str | None, tmp_path: Path
+) -> None:
+    result = init(tmp_path, ci=ci, image=image)
+    assert result.exit_code == 0
+    said = " ".join(result.output.split())
+    assert (warned in said) if warned else ("logs in" not in said and "IMAGES" not in said)
 
 
 def test_the_workflows_of_the_tree_pass_their_tools(written: tuple[Path, Answers]) -> None:
@@ -211,15 +381,15 @@ def test_a_models_name_becomes_one_of_kubernetes(model: str, name: str) -> None:
 def test_names_are_replaced_as_whole_words_and_once(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text(
         "fraud-detector fraud-detector-staging fraud-detectors antifraud-detector fraud-detector_2 "
-        "acme/models acme/modelship bacme/models @acme/platform @acmecorp ghcr.io/acme/fraud-detector:v7 "
+        "acme/manifests acme/manifesto bacme/manifests @acme/platform @acmecorp ghcr.io/acme/fraud-detector:v7 "
         "https://github.com/acme/manifests.git https://github.com/acme/manifests/pulls acme.dev"
     )
     swapped = replace(PLAIN, model="acme", image="ghcr.io/acme/gitops-bot", repository="fraud-detector/acme")
     assert tree(tmp_path, swapped)["notes.md"].decode().split() == [
         "acme", "acme-staging", "fraud-detectors", "antifraud-detector", "fraud-detector_2",
-        "fraud-detector/acme", "acme/modelship", "bacme/models", "@fraud-detector/platform", "@acmecorp",
+        "fraud-detector/acme", "acme/manifesto", "bacme/manifests", "@fraud-detector/platform", "@acmecorp",
         "ghcr.io/acme/gitops-bot:v7",
-        PLAIN.url, "https://github.com/fraud-detector/acme/pulls", "acme.dev",
+        PLAIN.url, "https://github.com/umbrella/gitops/pulls", "your-domain.example",
     ]  # fmt: skip
 
 
@@ -281,6 +451,8 @@ def test_any_model_that_mlflow_has_is_written_as_itself(little: Path, model: str
         ("image", "ghcr.io/a/b\n  evil", "is not an image repository"),
         ("repo", "https://token@github.com/acme/manifests.git", "must not carry credentials"),
         ("repo", "https://github.com/acme", "is not a GitHub repository"),
+        ("repo", "https://dev.azure.com/acme/p/_git/manifests", "dev.azure.com is not GitHub"),
+        ("repo", "git@gitlab.com:acme/manifests.git", "gitlab.com is not GitHub"),
         ("repo", "https://github.com/acme/a b", "no proper host"),
         ("repo", "https://github.com/acme/$(id)", "is not a GitHub repository"),
         ("repo", "--upload-pack=x", "not an http(s) URL"),
@@ -315,7 +487,8 @@ def test_it_says_what_to_do_next(tmp_path: Path) -> None:
     commands = [row.split("   #")[0].strip() for row in result.output.splitlines() if row.startswith("  ")]
     assert len(commands) == 3
     found = subprocess.run(["sh", "-c", commands[0]], capture_output=True, text=True, check=False)
-    assert "acme.dev" in found.stdout
+    for guessed in ("your-domain.example", "@umbrella/platform", "@umbrella/ml-reviewers", "your-vault"):
+        assert guessed in found.stdout
     if shutil.which("kubectl"):
         subprocess.run(["sh", "-c", commands[1]], check=True, capture_output=True, timeout=60)
     remote = tmp_path / "remote.git"
@@ -391,6 +564,36 @@ def test_where_nothing_can_be_written_there_is_a_sentence(tmp_path: Path) -> Non
     assert "cannot be written" in " ".join(result.output.split())
 
 
+@pytest.mark.parametrize("what", ["a folder", "Ctrl-C"])
+def test_what_comes_in_between_leaves_nothing_half_written(what: str, tmp_path: Path) -> None:
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    (folder / "a.md").write_text("mine\n")
+    files = Meddled({"a.md": b"new\n", "b/c/d.md": b"new\n", "e.md": b"new\n"}, folder, what)
+    with pytest.raises((OSError, KeyboardInterrupt)):
+        write(folder, files, force=True)
+    assert files.meddled
+    assert content(folder) == {"a.md": b"mine\n"}
+    assert {path.name for path in folder.iterdir()} - {"e.md"} == {"a.md"}
+
+
+class Meddled(dict[str, bytes]):
+    """Files, and somebody who does something as soon as the first of them is in its place."""
+
+    def __init__(self, files: dict[str, bytes], folder: Path, what: str) -> None:
+        super().__init__(files)
+        self._folder, self._what, self.meddled = folder, what, False
+
+    def __iter__(self) -> Iterator[str]:
+        for path in super().__iter__():
+            if path == "e.md" and (self._folder / "b/c/d.md").exists():
+                self.meddled = True
+                if self._what == "Ctrl-C":
+                    signal.raise_signal(signal.SIGINT)
+                (self._folder / path).mkdir()
+            yield path
+
+
 # --- asking ---
 
 
@@ -414,6 +617,8 @@ def test_a_person_is_asked_until_the_answer_can_be_taken(tmp_path: Path) -> None
                 ("Address of this repo", "git@github.com:umbrella/gitops.git"),
                 ("What applies the manifests", "flux"),
                 ("What builds images", ""),
+                ("Domain that its hosts", "https://umbrella.example"),
+                ("Write it alone", "umbrella.example"),
             ],
         )
         assert process.wait(30) == 0, said
@@ -427,10 +632,28 @@ def test_a_person_is_asked_until_the_answer_can_be_taken(tmp_path: Path) -> None
     }
 
 
-def _played(terminal: int, story: list[tuple[str, str]]) -> str:
-    """Answer each question when it has been asked."""
+def test_ctrl_c_at_a_question_is_what_the_exit_codes_call_it(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "bot", "init", str(tmp_path / "repo"), "--model=churn"]
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, start_new_session=True
+    )
+    os.close(theirs)
+    try:
+        said = _played(ours, [("Image of it", "x\x15")], ending=False)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130, said
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert not (tmp_path / "repo").exists()
+
+
+def _played(terminal: int, story: list[tuple[str, str]], *, ending: bool = True) -> str:
+    """Answer each question when it has been asked; with `ending`, listen to the end."""
     said, at, deadline = "", 0, time.monotonic() + 40
-    for question, answer in [*story, ("", "")]:
+    for question, answer in [*story, *([("", "")] if ending else [])]:
         while question not in said[at:] or not question:
             if time.monotonic() > deadline or not select.select([terminal], [], [], 1)[0]:
                 if not question:

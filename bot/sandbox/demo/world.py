@@ -66,6 +66,8 @@ class DemoWorld:
 
     first_trainings: tuple[tuple[str, str], ...] = (("1", "good"),)
     senders: tuple[str, ...] = ("mlflow", "github")  # whose webhooks the bot believes
+    mlflow = TrackingServer
+    spawn = staticmethod(spawn)  # how the bot's process is started
 
     def __init__(
         self,
@@ -109,7 +111,7 @@ class DemoWorld:
     def _start(self) -> None:
         self.features.open()
         self._stack.callback(self.features.close)
-        self.tracking = TrackingServer(self.folder / "mlflow")
+        self.tracking = self.mlflow(self.folder / "mlflow")
         self._stack.callback(self.tracking.stop)
         self.tracking.launch()  # slow to come up: everything else starts meanwhile
         self._registry()
@@ -296,7 +298,7 @@ class DemoWorld:
     def launch_bot(self) -> None:
         """Start `gitops-bot serve` without waiting."""
         log = self.folder / "bot.log"
-        self.bot_process = spawn(
+        self.bot_process = self.spawn(
             self.command("serve"), log=log, environment=self.environment(), folder=self.folder
         )
 
@@ -397,6 +399,8 @@ def localised(promotions: str, service_url: str) -> str:
         )
     lines = [line for line in production.splitlines() if not line.strip().startswith("after:")]
     text = "\n".join(lines).replace("https://fraud-detector.acme.dev", service_url)
+    # Images can be built elsewhere, too: there the bot needs another right, and hears another repo's webhook.
+    head = head.replace(f"github: {MANIFESTS}", f"github: {MODELS}")
     return f"{head}{marker}{text}\n    settle: 1s\n    deadline: 5m\n"
 
 
