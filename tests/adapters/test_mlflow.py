@@ -250,6 +250,10 @@ def test_the_input_example_is_a_body_that_the_model_server_takes(
     assert example is not None
     assert example["dataframe_split"]["columns"] == list(FEATURES)
     assert len(example["dataframe_split"]["data"]) == 3
+    again = registry.input_example(trained.model, trained.version)
+    assert again is example, (
+        "a release is looked at every few seconds, and what it was logged with does not change"
+    )
 
 
 def test_metrics_of_the_logged_model_stand_in_where_its_run_has_none(

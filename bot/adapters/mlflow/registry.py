@@ -24,7 +24,7 @@ _LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]{32})\Z")
 
 
 class MlflowRegistry:
-    """The `Registry` of one MLflow server, read fresh with every call; only what a model file says is kept.
+    """The `Registry` of one MLflow server, read fresh with every call; only what a model's files say is kept.
 
     A model file that the server cannot hand out costs a reviewer the signature, and no promotion.
     """
@@ -45,6 +45,7 @@ class MlflowRegistry:
         )
         self._pages = (public_url or self._mlflow.uri).rstrip("/")
         self._card = functools.lru_cache(maxsize=256)(self._read_card)
+        self._example = functools.lru_cache(maxsize=16)(self._read_example)
 
     def wanted(self, model: str, when: Selector) -> ModelVersion | None:
         """The version that the selector names now; None when alias, version or model is gone."""
@@ -65,8 +66,7 @@ class MlflowRegistry:
             found = self._mlflow.models.get_model_version(model, version)
             told = self._card(model, version, found.source, found.creation_timestamp)
             if told.example is not None:
-                content = self._mlflow.file(model, version, told.example, _EXAMPLE_LIMIT)
-                return card.body(content, told.wrapped)
+                return self._example(model, version, found.source, found.creation_timestamp)
         return None
 
     def tag(self, model: str, version: str, tags: Mapping[str, str]) -> None:
@@ -162,6 +162,11 @@ class MlflowRegistry:
     def _read_card(self, model: str, version: str, source: str, created: int) -> card.Card:
         # Source and time are in the key only: a model may be deleted and made again with the same version numbers.
         return card.read(self._mlflow.file(model, version, "MLmodel", _CARD_LIMIT))
+
+    def _read_example(self, model: str, version: str, source: str, created: int) -> Mapping[str, Any] | None:
+        told = self._card(model, version, source, created)
+        content = self._mlflow.file(model, version, told.example or "", _EXAMPLE_LIMIT)
+        return card.body(content, told.wrapped)
 
     def _run_page(self, run: Any) -> str:
         return (
