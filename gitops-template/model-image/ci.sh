@@ -8,7 +8,7 @@ set -euo pipefail
 export LC_ALL=C.UTF-8
 cd "$(dirname "${BASH_SOURCE[0]}")"
 WORK=${WORK:-${RUNNER_TEMP:-${AGENT_TEMPDIRECTORY:-/tmp}}}
-PATIENCE=${PATIENCE:-150} # seconds; what the startup probe of the pod allows
+PATIENCE=${PATIENCE:-150} # seconds; LOAD_SECONDS of the pod
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -11,8 +11,10 @@
 What is not answered gets {"error": "a sentence"}: 4xx when the request is at fault, 500 when the model itself failed
 (it could not reach what it needs), 503 when the server is not ready or has too much to do. Stack traces stay in here.
 
-A model that cannot be loaded, or cannot answer its own input example, ends the process with exit code 1 and the reason
-as the last log line: then Kubernetes shows a crash that stops the rollout, instead of a pod that is never ready.
+A model that cannot be loaded, cannot answer its own input example, or has not done both within LOAD_SECONDS, ends the
+process with exit code 1 and the reason as the last log line: then Kubernetes shows a crash that stops the rollout, instead
+of a pod that is never ready. No probe bounds this: /health answers at once. Where code in C hangs and lets no other thread
+of Python run, the process ends 3 seconds later, and the log ends with where it hangs instead.
 
 SIGTERM: /ready is 503 at once and connections are no longer kept open, but requests are still accepted for
 DRAIN_SECONDS, as Kubernetes keeps sending them until the endpoints have been updated; what runs then has
@@ -23,15 +25,17 @@ of `Settings`.
 """
 
 import asyncio
+import faulthandler
 import json
 import logging
+import math
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
@@ -66,7 +70,8 @@ class Settings:
 
     `model_path` is the folder of the model. A request may have `max_body_bytes`, and `body_seconds` to arrive; more than
     `max_requests` at a time are sent away. `prediction_threads` predict at a time: 1 for models that are not
-    thread-safe. `drain_seconds` and `finish_seconds` together must stay under the grace period of the pod by 4 s.
+    thread-safe. The model has `load_seconds` to load and to answer its own input example. `drain_seconds` and
+    `finish_seconds` together must stay under the grace period of the pod by 4 s.
     """
 
     host: str = "0.0.0.0"
@@ -81,6 +86,7 @@ class Settings:
     max_requests: int = 32
     prediction_threads: int = 4
     body_seconds: float = 20.0
+    load_seconds: float = 150.0
     drain_seconds: float = 5.0
     finish_seconds: float = 20.0
 
@@ -116,7 +122,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, model: ServedModel, settings: Settings) -> None:
         super().__init__(config)
         self.failure = ""
-        self._served, self._ending = model, False
+        self._served, self._ending, self._patience = model, False, settings.load_seconds
         self._drain, self._finish = settings.drain_seconds, settings.finish_seconds
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -136,7 +142,10 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     def load(self) -> None:
-        """Load the model; when that fails, say why and end."""
+        """Load the model; when that fails, or takes too long, say why and end."""
+        log.info("the model has %g s to load", self._patience)
+        watch = _later(self._patience, self._too_long)
+        faulthandler.dump_traceback_later(self._patience + LAST_RESORT_SECONDS, exit=True)
         try:
             self._served.load()
         except BaseException as error:  # noqa: BLE001 - whatever a model does while it is loaded ends here
@@ -145,6 +154,16 @@ class Server(uvicorn.Server):
             self.should_exit = True
         else:
             log.info("ready")
+        finally:
+            watch.cancel()
+            faulthandler.cancel_dump_traceback_later()
+
+    def _too_long(self) -> None:
+        log.error(
+            "cannot serve: the model is not loaded and proven within LOAD_SECONDS, which is %g",
+            self._patience,
+        )
+        os._exit(1)
 
 
 class Invocations:
@@ -250,10 +269,11 @@ def _installed(distribution: str) -> str:
         return ""
 
 
-def _later(seconds: float, action: Any) -> None:
-    timer = threading.Timer(seconds, action)
+def _later(seconds: float, action: Callable[..., object], *values: object) -> threading.Timer:
+    timer = threading.Timer(seconds, action, values)
     timer.daemon = True
     timer.start()
+    return timer
 
 
 def _give_up() -> None:
@@ -276,7 +296,7 @@ def _listening(app: FastAPI, settings: Settings) -> uvicorn.Config:
         server_header=False,
         # Longer than a proxy keeps a connection (60 s in nginx), so that no request meets one that is being closed.
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=max(1, round(settings.finish_seconds)),
+        timeout_graceful_shutdown=max(1, math.ceil(settings.finish_seconds)),
     )
 
 
@@ -300,7 +320,10 @@ def main() -> int:
     server.run()
     if server.failure:
         log.error("cannot serve: %s", server.failure)
-    return 1 if server.failure or not server.started else 0
+    code = 1 if server.failure or not server.started else 0
+    # A thread that the model has left behind would keep the process for ever.
+    _later(LAST_RESORT_SECONDS, os._exit, code)
+    return code
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,25 +29,29 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Start:
-    """What a server answered while it was loading its model; now it is ready."""
+    """What a server answered while it was loading its model; now it is ready. `began`: when it was started (monotonic)."""
 
     served: Serving
     health: requests.Response
     ready: requests.Response
     prediction: requests.Response
+    began: float
 
 
 @pytest.fixture(scope="session")
 def start(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """A server with the model `good`, and how it started."""
     folder = tmp_path_factory.mktemp("served")
-    settings = {"MAX_BODY_BYTES": str(1 << 20), "SOURCE_COMMIT": "c0ffee", "BODY_SECONDS": "3"}
+    settings = {
+        "MAX_BODY_BYTES": str(1 << 20), "SOURCE_COMMIT": "c0ffee", "BODY_SECONDS": "3", "LOAD_SECONDS": "60",
+    }  # fmt: skip
+    began = time.monotonic()
     with serving(models / "good", folder, **settings) as served:
         early = served.until("/ready", 503)
         health = requests.get(f"{served.url}/health", timeout=30)
         prediction = ask(served.url, {"inputs": ROWS})
         served.until("/ready", 200)
-        yield Start(served, health, early, prediction)
+        yield Start(served, health, early, prediction, began)
 
 
 @pytest.fixture

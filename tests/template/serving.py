@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -15,12 +16,12 @@ import pytest
 import requests
 
 from bot.sandbox.processes import end, spawn
-from tests.parts import free_port
 
 MODEL_IMAGE = Path(__file__).parents[2] / "gitops-template" / "model-image"
 SERVE = MODEL_IMAGE / "serve.py"
 ROWS = [[1.0, 0.0, 9.0], [0.0, 1.0, 9.0]]
 SPLIT = {"dataframe_split": {"columns": ["a", "b", "c"], "data": ROWS}}
+RUNNING = re.compile(r"running on (http://[\d.:]+)")
 ANSWER = '{"predictions": [1, 0]}'
 
 
@@ -78,16 +79,17 @@ def ask(url: str, body: object, content_type: str | None = "application/json") -
 
 @contextlib.contextmanager
 def serving(model: Path, folder: Path, **more: str) -> Iterator[Serving]:
-    """The server with that model; `more` are settings in its environment."""
-    port = free_port()
+    """The server with that model, listening or ended; `more` are settings in its environment."""
     environment = {
-        "HOST": "127.0.0.1", "PORT": str(port), "MODEL_PATH": str(model), "MODEL_NAME": "fraud-detector",
+        "HOST": "127.0.0.1", "PORT": "0", "MODEL_PATH": str(model), "MODEL_NAME": "fraud-detector",
         "MODEL_VERSION": "7", "MLFLOW_RUN_ID": "abc", "DRAIN_SECONDS": "0.5", **more,
     }  # fmt: skip
     log = folder / "serve.log"
     process = spawn([sys.executable, str(SERVE)], log=log, environment=environment, folder=folder)
     try:
-        yield Serving(f"http://127.0.0.1:{port}", process, log)
+        assert soon(lambda: process.poll() is not None or bool(RUNNING.search(log.read_text())), 60)
+        running = RUNNING.search(log.read_text())
+        yield Serving(running[1] if running else "http://ended.invalid", process, log)
     finally:
         end(process)
 
