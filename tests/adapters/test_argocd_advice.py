@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.argocd.advice import advice, of_windows
-from bot.core.target import ArgoCD
+from bot.core.target import ArgoCD, Through
 from tests.recordings.reader import changes
 
 ROLLOUT = ArgoCD("web", terminate=True)
@@ -183,3 +183,13 @@ def test_a_workload_whose_health_says_little_is_asked_about_better_itself() -> N
     }
     (said,) = advice(document, ROLLOUT, "main")
     assert "`{workload: inferenceservice/fraud, namespace: …}`" in said
+
+
+def test_through_kubernetes_what_may_be_degraded_beside_the_model_is_said() -> None:
+    resources = [{"group": "batch", "kind": "CronJob", "name": "nightly"}, {"group": "apps", "kind": "Deployment", "name": "web"}]  # fmt: skip
+    document = {"spec": GOOD, "status": {"resources": resources}}
+    there = ArgoCD("web", through=Through.KUBERNETES)
+    assert "that may be CronJob nightly: no release is taken back for it" in " ".join(
+        advice(document, there, "main")
+    )
+    assert advice(document, ArgoCD("web"), "main") == ()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.argocd.blame import TREE
 from bot.adapters.argocd.judge import judge
+from bot.adapters.argocd.places import TREE
 from bot.core.verdict import Claim, Outcome, Verdict
 from tests.recordings.reader import changes
 
@@ -154,7 +154,10 @@ def test_the_deployment_that_the_claim_names_is_its_own() -> None:
 )  # fmt: skip
 def test_what_may_speak_for_the_release_is_not_acquitted(group: str, kind: str) -> None:
     speaks = {"group": group, "kind": kind, "name": "web", "namespace": "web-a"}
-    assert said(application("Degraded", speaks)).outcome is Outcome.FAILED
+    assert said(application("Degraded", speaks, ago=timedelta(minutes=16))).outcome is Outcome.FAILED
+    for_a_while = kind in ("InferenceService", "Service")
+    at_once = Outcome.INCONCLUSIVE if for_a_while else Outcome.FAILED
+    assert said(application("Degraded", speaks)).outcome is at_once
 
 
 def test_the_tree_tells_whose_pods_run_the_image() -> None:

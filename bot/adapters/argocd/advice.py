@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bot.adapters.argocd.blame import suspects
 from bot.adapters.argocd.reading import is_automated
 from bot.core.fields import child, maps, text, texts
-from bot.core.target import ArgoCD
+from bot.core.target import ArgoCD, Through
 from bot.core.telling import excerpt
 
 _IMAGE = "/spec/template/spec/containers/0/image"
@@ -27,6 +28,7 @@ def advice(document: Mapping[str, Any], rollout: ArgoCD, base_branch: str | None
         *_overridden(spec, name),
         *_hydrated(spec, name),
         *_others(document),
+        *_untold(document, rollout, name),
         *_retries(policy, rollout, name),
         *(_drift(child(policy, "automated"), name) if is_automated(spec) else ()),
     ]
@@ -46,6 +48,16 @@ def _others(document: Mapping[str, Any]) -> Iterator[str]:
                 f"Argo CD calls {which} Healthy while it still serves the version before: add"
                 f" `{{workload: {which}, namespace: …}}` to `verify:`"
             )
+
+
+def _untold(document: Mapping[str, Any], rollout: ArgoCD, name: str) -> Iterator[str]:
+    """24, and `resourceHealthSource: appTree`: a job that fails makes the whole Application Degraded."""
+    found = suspects(document) if rollout.through is Through.KUBERNETES else ""
+    if found:
+        yield (
+            f"through the Kubernetes API {name} does not tell what of it is Degraded, and that may be {excerpt(found)}: no release"
+            " is taken back for it; set `through: api`, or add a `workload:` check to `verify:`"
+        )
 
 
 def of_windows(told: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,17 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bot.core.fields import child, maps, text, texts
+from bot.adapters.argocd.places import Place, own_health, place_of, roots
+from bot.core.fields import child, maps, texts
 from bot.core.images import carries, of_same_repository
 from bot.core.verdict import Claim
-
-TREE = "ApplicationTree"
-Place = tuple[str, str, str, str]  # group, kind, namespace, name
 
 # These may run the image, or stand for what does, without its being told.
 _MAY_RUN = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Rollout", "Canary", "InferenceService")  # fmt: skip
 _KNATIVE = "serving.knative.dev"
-_DEEPEST = 20
+# These become Degraded by themselves, whatever image anything runs (argo-cd, resource_customizations).
+_SUSPECTS = (
+    "CronJob", "Job", "PersistentVolumeClaim", "ExternalSecret", "SecretStore", "SealedSecret", "Certificate", "Issuer",
+    "ScaledObject", "Application", "Workflow", "APIService",
+)  # fmt: skip
 
 
 def others(document: Mapping[str, Any], documents: Sequence[Mapping[str, Any]], claim: Claim) -> str:
@@ -23,10 +25,11 @@ def others(document: Mapping[str, Any], documents: Sequence[Mapping[str, Any]], 
     (fixtures/argocd/README.md, section (a)). Where it is not known what runs the image, nobody is acquitted. Never raises.
     """
     status = child(document, "status")
-    health = text(child(status, "health"), "status")
-    running, roots = _running(documents)
-    applied = {_place(item): texts(item.get("images")) for item in _applied(status)}
-    unwell = _unwell(maps(status, "resources"), health) or _unwell(roots, health)
+    health, found = own_health(status), roots(documents)
+    running = {place: [image for node in nodes for image in texts(node.get("images"))] for place, nodes in found.items()}  # fmt: skip
+    tops = [node for place, nodes in found.items() for node in nodes if place_of(node) == place]
+    applied = {place_of(item): texts(item.get("images")) for item in _applied(status)}
+    unwell = _unwell(maps(status, "resources"), health) or _unwell(tops, health)
     runners = {
         place
         for images in (applied, running)
@@ -38,6 +41,18 @@ def others(document: Mapping[str, Any], documents: Sequence[Mapping[str, Any]], 
     if any(_may_run(place, runners, applied, running, claim) for place in unwell):
         return ""
     return ", ".join(f"{kind} {name}" for _, kind, _, name in unwell[:3])
+
+
+def suspects(document: Mapping[str, Any]) -> str:
+    """What else may make the Application Degraded where the document tells no health per resource; else empty.
+
+    The object in the Kubernetes API never does since Argo CD 3.0 (`resourceHealthSource: appTree`).
+    """
+    resources = maps(child(document, "status"), "resources")
+    if any(own_health(item) for item in resources):
+        return ""
+    found = [(kind, name) for _, kind, _, name in map(place_of, resources) if kind in _SUSPECTS]
+    return ", ".join(f"{kind} {name}" for kind, name in found[:3])
 
 
 def _may_run(
@@ -59,35 +74,9 @@ def _may_run(
 
 
 def _unwell(resources: Iterable[Mapping[str, Any]], health: str) -> list[Place]:
-    return [_place(item) for item in resources if health and text(child(item, "health"), "status") == health]
+    return [place_of(item) for item in resources if health and own_health(item) == health]
 
 
 def _applied(status: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """What the last sync was about, with the images that it gave to each."""
     return maps(child(child(status, "operationState"), "syncResult"), "resources")
-
-
-def _running(
-    documents: Sequence[Mapping[str, Any]],
-) -> tuple[Mapping[Place, Sequence[str]], Sequence[Mapping[str, Any]]]:
-    """The images of the live pods by the object of the Application that they belong to in the end; and those objects."""
-    tree = next((item for item in documents if item.get("kind") == TREE), {})
-    nodes = {text(node, "uid"): node for node in maps(tree, "nodes")}
-    found: dict[Place, list[str]] = {}
-    for node in nodes.values():
-        found.setdefault(_place(_root(node, nodes)), []).extend(texts(node.get("images")))
-    return found, [node for node in nodes.values() if _root(node, nodes) is node]
-
-
-def _root(node: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    for _ in range(_DEEPEST):
-        known = (nodes[uid] for item in maps(node, "parentRefs") if (uid := text(item, "uid")) in nodes)
-        parent = next(known, None)
-        if parent is None:
-            break
-        node = parent
-    return node
-
-
-def _place(holder: Mapping[str, Any]) -> Place:
-    return text(holder, "group"), text(holder, "kind"), text(holder, "namespace"), text(holder, "name")

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from bot.adapters.argocd.indirect import NOTHING, Indirect
+from bot.adapters.argocd.places import Place
 from bot.adapters.argocd.reading import Application
 from bot.adapters.argocd.wording import LIMIT, evidence
 from bot.core.telling import at, excerpt
@@ -26,6 +28,9 @@ class Case:
     now: datetime
     objection: str | None = None  # what the Deployment says against it, where it could be read
     others: str = ""  # what else alone makes the Application unwell, where that is known
+    suspects: str = ""  # what else may, where nothing is known
+    indirect: Indirect = NOTHING  # what another controller than Kubernetes' own makes pods for
+    flickering: Place | None = None  # what may be Degraded for a while only
 
     @cached_property
     def carriers(self) -> frozenset[str]:
@@ -67,6 +72,11 @@ class Case:
         """Whether the merge or the end of the last sync is so recent that what is seen may be of the state before."""
         ended = self.app.operation.finished if self.app.operation else None
         return self.now - max(filter(None, (ended, self.claim.merged_at))) <= FLICKER
+
+    @property
+    def well(self) -> bool:
+        """Whether it is Healthy, but for what is suspended beside it, such as a CronJob."""
+        return self.app.health == "Healthy" or (self.app.health == "Suspended" and bool(self.others))
 
     @cached_property
     def late(self) -> bool:

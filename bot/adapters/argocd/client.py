@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from bot.adapters.argocd.advice import advice, of_windows
-from bot.adapters.argocd.blame import TREE
 from bot.adapters.argocd.conversation import Conversation, NoAnswerInTime
+from bot.adapters.argocd.indirect import wants_tree
 from bot.adapters.argocd.judge import judge
+from bot.adapters.argocd.places import TREE
 from bot.adapters.argocd.reading import is_stuck
 from bot.adapters.argocd.tree import complaints
 from bot.adapters.argocd.wording import out_of_reach
@@ -53,7 +54,7 @@ class ArgoCDCluster:
         except (Refused, Retryable) as problem:
             return out_of_reach(rollout.application, problem, now)
         verdict = judge([document], claim, now)
-        if verdict.outcome is not Outcome.FAILED:
+        if not wants_tree(document, verdict):
             return verdict
         tree = self._tree(rollout)
         verdict = judge([document, tree], claim, now)

@@ -11,8 +11,9 @@ from typing import Any
 
 from bot.adapters.argocd import blame
 from bot.adapters.argocd.case import Case
+from bot.adapters.argocd.indirect import flickering, read_indirect
 from bot.adapters.argocd.operation import Operation
-from bot.adapters.argocd.proof import good, not_applied, without_image
+from bot.adapters.argocd.proof import good, left_over, not_applied, without_image
 from bot.adapters.argocd.reading import read
 from bot.adapters.argocd.rollout import degraded, out_of_sync, suspended, unwell
 from bot.adapters.argocd.wording import evidence
@@ -24,7 +25,7 @@ from bot.core.verdict import Claim, Outcome, Verdict
 def judge(documents: Sequence[Mapping[str, Any]], claim: Claim, now: datetime) -> Verdict:
     """The verdict about the claim from the newest read of its Application, the first one among the documents.
 
-    Its Deployment and its resource tree (`blame.TREE`) may be among them, too.
+    Its Deployment and its resource tree (`places.TREE`) may be among them, too.
 
     FAILED only for what this commit did: its own sync failed, its own rollout became Degraded, or it was begun and is
     not done at the deadline. Never because of another commit, another workload where one is named, Suspended, Unknown,
@@ -33,8 +34,16 @@ def judge(documents: Sequence[Mapping[str, Any]], claim: Claim, now: datetime) -
     document = next((item for item in documents if item.get("kind", "Application") == "Application"), None)
     if document is None:
         return Verdict(Outcome.INCONCLUSIVE, "Argo CD: there is no such Application")
-    objected, others = objection(documents, claim), blame.others(document, documents, claim)
-    case = Case(read(document, claim), claim, now, objected, others)
+    case = Case(
+        read(document, claim),
+        claim,
+        now,
+        objection=objection(documents, claim),
+        others=blame.others(document, documents, claim),
+        suspects=blame.suspects(document),
+        indirect=read_indirect(document, documents, claim),
+        flickering=flickering(document),
+    )
     verdict = next(found for found in (guard(case) for guard in _GUARDS) if found is not None)
     return _at_deadline(case, verdict)
 
@@ -183,5 +192,5 @@ def _another_commit(case: Case) -> Verdict | None:
 
 _GUARDS: tuple[Callable[[Case], Verdict | None], ...] = (
     _deleting, _superseded, _not_compared, _own_sync_failed, _not_taken_in, _busy, _another_commit, _looking,
-    out_of_sync, degraded, suspended, unwell, without_image, not_applied, good,
+    out_of_sync, degraded, suspended, unwell, without_image, not_applied, left_over, good,
 )  # fmt: skip

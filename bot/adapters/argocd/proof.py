@@ -3,12 +3,15 @@
 from datetime import timedelta
 
 from bot.adapters.argocd.case import Case
+from bot.adapters.argocd.indirect import cure, name
 from bot.core.images import carries, of_same_repository
 from bot.core.telling import at, commit, excerpt
 from bot.core.verdict import Outcome, Verdict
 
 # The longest untrue "Synced and Healthy" that was recorded lasted half a second; this is ten times as long.
 LASTING = timedelta(seconds=5)
+# A Rollout keeps the pods of before for 30 s by default after they have stopped to serve (scaleDownDelaySeconds).
+STANDBY = timedelta(seconds=60)
 
 
 def without_image(case: Case) -> Verdict | None:
@@ -22,9 +25,19 @@ def without_image(case: Case) -> Verdict | None:
     operation = case.app.operation
     if case.own and not app.images and operation and any(carries(one, image) for one in operation.images):
         return case.inconclusive(f"{shown} is applied with no replicas: nothing serves it")
+    because = f"Synced and Healthy at {commit(app.revision)}, but no pod runs {shown}"
+    if case.indirect.places:
+        place = case.indirect.places[0]
+        return case.inconclusive(
+            f"{because}: {name(place)} is scaled to zero, or still the version before; {cure(place)}"
+        )
+    if case.app.children:
+        return case.inconclusive(
+            f"{because}: it deploys other Applications ({excerpt(', '.join(case.app.children[:3]))}), so name the one that"
+            " runs the image in `rollout:`"
+        )
     return case.inconclusive(
-        f"Synced and Healthy at {commit(app.revision)}, but no pod runs {shown}: the Application overrides or ignores"
-        " the image, or the pin is not what it deploys"
+        f"{because}: the Application overrides or ignores the image, or the pin is not what it deploys"
     )
 
 
@@ -41,6 +54,23 @@ def not_applied(case: Case) -> Verdict | None:
         return None
     because = f"nothing was applied for {commit(case.claim.commit)}, and pods of {excerpt(others[0])} run too"
     return case.pending(because) if case.fresh else case.inconclusive(because)
+
+
+def left_over(case: Case) -> Verdict | None:
+    """Of an InferenceService and its like: pods of the version before may serve, or new ones are not well."""
+    seen, since = case.indirect, case.app.health_since
+    rested = seen.told and since is not None and case.now - since > STANDBY
+    old = [(place, image) for place, image in seen.old if not (rested and place[1] == "Rollout")]
+    if old:
+        place, image = old[0]
+        whose = "" if seen.told else "; whose they are, only Argo CD's API tells (`through: api`)"
+        return case.pending(
+            f"{name(place)} is Healthy, but pods of {excerpt(image)} run too, and may be what serves{whose}; {cure(place)}"
+        )
+    if seen.unwell:
+        place = seen.places[0]
+        return case.pending(f"{name(place)} is Healthy, but {excerpt(seen.unwell[0])}; {cure(place)}")
+    return None
 
 
 def good(case: Case) -> Verdict | None:
@@ -61,7 +91,8 @@ def good(case: Case) -> Verdict | None:
             f"{commit(claim.commit)} is Synced and Healthy and must stay so until {at(settled)}",
             again=settled - case.now,
         )
+    but = f" (but for what is suspended: {excerpt(case.others)})" if case.others else ""
     return case.verdict(
         Outcome.SUCCEEDED,
-        f"{commit(claim.commit)} is Synced and Healthy since {at(since)}, and pods run {excerpt(claim.image)}",
+        f"{commit(claim.commit)} is Synced and Healthy{but} since {at(since)}, and pods run {excerpt(claim.image)}",
     )

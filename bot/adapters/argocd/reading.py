@@ -48,6 +48,7 @@ class Application:
     history: tuple[Applied, ...]
     errors: tuple[tuple[str, str], ...]
     unhealthy: tuple[str, ...]
+    children: tuple[str, ...] = ()  # other Applications that it deploys
 
     @property
     def busy(self) -> bool:
@@ -88,6 +89,9 @@ def read(document: Mapping[str, Any], claim: Claim) -> Application:
             if text(condition, "type") in _ERRORS
         ),
         unhealthy=tuple(filter(None, (_unhealthy(item) for item in maps(status, "resources")))),
+        children=tuple(
+            text(item, "name") for item in maps(status, "resources") if text(item, "kind") == "Application"
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from bot.adapters.argocd.case import FLICKER, Case
+from bot.adapters.argocd.indirect import name
 from bot.core.telling import at, commit, excerpt
 from bot.core.verdict import Outcome, Verdict
 
@@ -35,6 +36,13 @@ def degraded(case: Case) -> Verdict | None:
     if succeeded and case.started and app.health_since and app.health_since > case.started:
         if case.others:
             return case.inconclusive(_another(case))
+        if case.suspects and case.objection is None:
+            return case.inconclusive(_suspected(case))
+        if case.flickering is not None and not _over(case):
+            return case.pending(
+                f"{name(case.flickering)} makes the Application Degraded since {at(app.health_since)}, as it does for a while when"
+                " it changes: until the deadline that is no failure"
+            )
         return case.verdict(
             Outcome.FAILED,
             f"{commit(case.claim.commit)} was applied and became Degraded at {at(app.health_since)}{which}",
@@ -55,11 +63,22 @@ def _another(case: Case) -> str:
     )
 
 
+def _suspected(case: Case) -> str:
+    """The failure of a job, or of a secret store, must not take a release back."""
+    return (
+        f"the Application is Degraded since {at(case.app.health_since)}, and through the Kubernetes API nobody tells by what: it"
+        f" may be {excerpt(case.suspects)}; ask Argo CD's API (`through: api`), or add a `workload:` check to `verify:`"
+    )
+
+
 def suspended(case: Case) -> Verdict | None:
-    """A pause is meant, so it never fails (12)."""
-    if case.app.health != "Suspended":
+    """A pause is meant, so it never fails (12); a CronJob that is suspended beside the model pauses nothing."""
+    if case.app.health != "Suspended" or case.well:
         return None
-    return case.inconclusive("the rollout is paused (Suspended): a person must let it go on")
+    beside = (
+        f", or {excerpt(case.suspects)} is suspended, which only Argo CD's API tells" if case.suspects else ""
+    )
+    return case.inconclusive(f"the rollout is paused (Suspended): a person must let it go on{beside}")
 
 
 def _begun(case: Case) -> datetime | None:
@@ -71,6 +90,18 @@ def _begun(case: Case) -> datetime | None:
     return since if since is not None and since - begun > FLICKER else begun
 
 
+def _over(case: Case) -> bool:
+    """Whether the deadline, counted from then, has passed."""
+    begun = _begun(case)
+    return begun is not None and case.now - begun > case.claim.deadline
+
+
+def _before(case: Case) -> bool:
+    """Whether it was unwell already: an Ingress that never gets an address keeps an Application Progressing for ever."""
+    since = case.app.health_since
+    return since is not None and case.started is not None and since < case.started
+
+
 def unwell(case: Case) -> Verdict | None:
     """Progressing says nothing until the deadline, which counts from when the sync, or this Progressing, began (c1).
 
@@ -78,18 +109,21 @@ def unwell(case: Case) -> Verdict | None:
     Of an object that no longer moves it says nothing even then: the pods may be ready by now (26).
     """
     app, operation = case.app, case.app.operation
-    if app.health == "Healthy":
+    if case.well:
         return None
     if app.health == "Unknown":
         return case.inconclusive("cannot say how healthy the Application is (health Unknown)")
     which = f" ({'; '.join(excerpt(item) for item in app.unhealthy[:3])})" if app.unhealthy else ""
     doing = f"{commit(case.claim.commit)} is applied and {app.health or 'without health'}{which}"
     applied = case.own and operation is not None and operation.phase == "Succeeded"
-    begun = _begun(case)
     if case.frozen:
         return case.standing_still()
-    if applied and begun and case.now - begun > case.claim.deadline:
+    if applied and _over(case):
         if case.others:
             return case.inconclusive(_another(case))
+        if _before(case):
+            return case.inconclusive(
+                f"{doing}, which it has been since {at(app.health_since)}, before this commit was applied"
+            )
         return case.verdict(Outcome.FAILED, f"{doing}, and the deadline has passed")
     return case.pending(doing)
