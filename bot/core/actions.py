@@ -105,7 +105,7 @@ class OpenRevert:
     pinned: Pinned
     to: PinValue
     verdict: Verdict
-    automatic: bool = True  # false: a person must merge it, and is told
+    person: str = ""  # why a person must merge it, who is then told; empty: the bot may
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ LATER = timedelta(minutes=1)
 ASK_AGAIN = timedelta(minutes=5)
 # Who waits for a person or a window longer than this many deadlines is told of; a revert is an incident after one.
 PATIENT_DEADLINES = 4
+# Why a person must merge a revert.
+STORM = "there were too many reverts within an hour, over all targets"
+UNPROVEN = "what it goes back to was never proven live"
 
 _UNDECIDED = (Outcome.PENDING, Outcome.INCONCLUSIVE, Outcome.SUPERSEDED)
 NOT_SEEN_YET = timedelta(minutes=2)
@@ -188,13 +191,15 @@ def _opening(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) 
     """The revert to open, and why a person must merge it, if so."""
     storm = look.target.revert is RevertPolicy.AUTO and look.recent_reverts >= look.reverts_per_hour
     marked = look.revert is not None and LABEL_PERSON in look.revert.labels
-    automatic = not storm and not marked and look.before_proven
-    why = ""
+    person = why = ""
     if not look.before_proven:
-        why = ", which was never proven live, so a person must merge it"
+        person, why = UNPROVEN, ", which was never proven live, so a person must merge it"
     elif storm:
+        person = STORM
         why = f"; there were {look.recent_reverts} other reverts within an hour, so a person must merge this one"
-    return OpenRevert(bad, look.pinned, before, verdict, automatic=automatic), why
+    elif marked:
+        person = f"{STORM}, or {UNPROVEN}"
+    return OpenRevert(bad, look.pinned, before, verdict, person), why
 
 
 def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -> Decision | None:
@@ -220,12 +225,9 @@ def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -
             Wait(LATER),
             f"{what} does not serve; a person pushed to the revert #{revert.number}, so a person merges or closes it",
         )
-    if LABEL_REVERT not in revert.labels:
-        return Decision(opening, f"opening the revert #{revert.number} was interrupted: finishing it")
-    if revert.mergeability is Mergeability.CONFLICT:
-        return Decision(
-            opening, f"the revert #{revert.number} conflicts with the base branch: writing it again"
-        )
+    unfinished = _unfinished(look, revert, opening, f"{what} does not serve: {verdict.because}")
+    if unfinished is not None:
+        return Decision(opening, unfinished)
     if look.target.revert is RevertPolicy.REVIEW:
         return Decision(
             Wait(LATER),
@@ -234,9 +236,20 @@ def _revert(look: Snapshot, verdict: Verdict, bad: Proposal, before: PinValue) -
     if LABEL_PERSON in revert.labels:
         return Decision(
             Wait(LATER),
-            f"{what} does not serve: {verdict.because}; a person must merge the revert #{revert.number}: there were too many within an hour, or what it goes back to was never proven live",
+            f"{what} does not serve: {verdict.because}; a person must merge the revert #{revert.number}: {STORM}, or {UNPROVEN}",
         )
     return merge(revert, look.revert_branch, f"{what} does not serve: taking it back with #{revert.number}")
+
+
+def _unfinished(look: Snapshot, revert: Proposal, opening: OpenRevert, failed: str) -> str | None:
+    """Why an open revert must be written once more; None when it is as it should be."""
+    if LABEL_REVERT not in revert.labels:
+        return f"opening the revert #{revert.number} was interrupted: finishing it"
+    if revert.mergeability is Mergeability.CONFLICT:
+        return f"the revert #{revert.number} conflicts with the base branch: writing it again"
+    if opening.person and LABEL_PERSON not in revert.labels:
+        return f"{failed}; since #{revert.number} was opened there were {look.recent_reverts} other reverts within an hour, so a person must merge it"
+    return None
 
 
 def _merged_revert(look: Snapshot, verdict: Verdict, revert: Proposal, what: str) -> Decision | None:

@@ -29,7 +29,7 @@ from bot.core.actions import (
     Terminate,
     Wait,
 )
-from bot.core.model import Kind, Pinned, PinValue, Proof, ProofState, Snapshot
+from bot.core.model import Kind, Pinned, PinValue, Proof, ProofState, ProposalState, Snapshot
 from bot.core.names import (
     LABEL,
     LABEL_BROKEN,
@@ -43,15 +43,16 @@ from bot.core.names import (
     version_of_tag,
     version_tag,
 )
+from bot.core.proving import STORM
+from bot.core.reviewing import Why, deploy_body
 from bot.core.target import RevertPolicy
 from bot.core.verdict import Outcome
-from bot.engine.memory import about, remember, since
-from bot.engine.verifying import BAD, DONE
-from bot.ports import Notice, Refused, Retryable, World
+from bot.engine.memory import about, remember
+from bot.engine.telling import FAILED, NEEDS_A_PERSON, UNDECIDED, tell
+from bot.engine.verifying import DONE
+from bot.ports import Refused, Retryable, World
 
 log = logging.getLogger(__name__)
-
-TELL_FOR = timedelta(minutes=10)
 
 
 def act(decision: Decision, look: Snapshot, world: World) -> str | None:  # noqa: C901 -- one branch per action
@@ -126,16 +127,14 @@ def _propose(action: OpenProposal | RenewProposal, look: Snapshot, world: World)
     world.manifests.write(
         target, branch, value, message, expect=look.branch.head if look.branch else None, only_where=None
     )
-    return world.forge.open(
-        branch, title, wording.deploy_body(why), labels=(LABEL,), reviewers=target.reviewers
-    ).url
+    return world.forge.open(branch, title, deploy_body(why), labels=(LABEL,), reviewers=target.reviewers).url
 
 
-def _why(action: OpenProposal | RenewProposal, look: Snapshot, world: World) -> wording.Why:
+def _why(action: OpenProposal | RenewProposal, look: Snapshot, world: World) -> Why:
     build = look.build
     if build is None and look.target.build is not None:
         build = world.ci.find(look.target.build, correlation(look.target.image, action.image.tag))
-    return wording.Why(
+    return Why(
         target=look.target,
         wanted=action.wanted,
         image=action.image,
@@ -173,7 +172,7 @@ def _trailers(action: Merge, look: Snapshot) -> Mapping[str, str]:
         return wording.revert_trailers(target, look.brought_by, look.pinned, look.pinned.before)
     if look.wanted is None or look.image is None:
         raise Refused(f"#{proposal.number} cannot be merged: what it brings is not known any more")
-    return wording.deploy_trailers(wording.Why(target, look.wanted, look.image, look.pinned))
+    return wording.deploy_trailers(Why(target, look.wanted, look.image, look.pinned))
 
 
 def _close(action: Close, look: Snapshot, world: World) -> str:
@@ -206,7 +205,7 @@ def _mark_failed(action: MarkFailed, because: str, look: Snapshot, world: World)
         text = wording.failed_comment(action.pinned, action.verdict, wording.left_to_a_person(because))
         world.forge.comment(brought.number, "failed", text)
     url = brought.url if brought is not None else world.page(target.name)
-    _tell("failed", because, url, look, world)
+    tell(FAILED, because, url, look, world)
     proof = Proof(ProofState.FAILED, because)
     world.forge.record(action.pinned.commit, target.name, proof, world.page(target.name))
     return brought.url if brought is not None else None
@@ -242,12 +241,14 @@ def _opened(action: OpenRevert, because: str, branch: str, title: str, look: Sna
     """Open it; the label that says that nothing is left to do comes last."""
     target = look.target
     with world.reverting:
-        automatic = action.automatic and not _stormy(look, world)
-        body = wording.revert_body(replace(action, automatic=automatic), target, look.now)
-        labels = (LABEL, LABEL_REVERT) if automatic else (LABEL, LABEL_PERSON)
+        person = action.person or (STORM if _stormy(look, world) else "")
+        opened = look.revert is not None and look.revert.state is ProposalState.OPEN
+        seen = look.revert.opened_at if look.revert is not None and opened else look.now
+        body = wording.revert_body(replace(action, person=person), target, seen)
+        labels = (LABEL, LABEL_PERSON) if person else (LABEL, LABEL_REVERT)
         proposal = world.forge.open(branch, title, body, labels=labels, reviewers=target.reviewers)
-    if not automatic:
-        _tell("needs a person", because, proposal.url, look, world)
+    if person:
+        tell(NEEDS_A_PERSON, because, proposal.url, look, world)
         world.forge.label(proposal.number, [LABEL_REVERT])
     return proposal.url
 
@@ -261,27 +262,9 @@ def _stormy(look: Snapshot, world: World) -> bool:
 
 def _alarm(because: str, look: Snapshot, world: World) -> str | None:
     url = look.brought_by.url if look.brought_by is not None else world.page(look.target.name)
-    _tell("undecided", because, url, look, world)
+    tell(UNDECIDED, because, url, look, world)
     remember(world, about(look, "alarmed"), DONE, look.now)
     return url
-
-
-def _tell(what: str, because: str, url: str | None, look: Snapshot, world: World) -> None:
-    """Tell people, at least once: before it is on record that they were told.
-
-    Whoever cannot be told is tried again for a while; after that the record must not wait any longer.
-    """
-    name, key = look.target.name, about(look, f"untold: {what}")
-    title, text = wording.incident(look.target, because)
-    try:
-        world.notifier.tell(Notice(f"{name}:{look.pinned.commit}:{what}", name, title, text, url))
-    except (Refused, Retryable) as problem:
-        first = since(world, key, BAD)
-        if first is None:
-            remember(world, key, BAD, look.now)
-        if look.now - (first or look.now) < TELL_FOR:
-            raise
-        log.error("%s: nobody was told: %s", name, problem)  # noqa: TRY400 -- the sentence says it all
 
 
 def _move_alias_back(action: MoveAliasBack, look: Snapshot, world: World) -> str | None:

@@ -8,6 +8,7 @@ from bot.core.holds import agrees, hold
 from bot.core.model import Earlier, Kind, ModelVersion, ProofState, Proposal, ProposalState, Snapshot
 from bot.core.names import (
     LABEL_RELEASED,
+    LABEL_REVERT,
     UNRELEASED,
     VERSION,
     correlation,
@@ -134,7 +135,10 @@ def _before_proven(look: Snapshot, world: World) -> bool:
     """Whether what is gone back to was proven live; what the bot did not bring is trusted."""
     before = look.pinned.before
     version = version_of_tag(before.tag) if before is not None else None
-    if version is None or look.revert is not None:
+    opened = (
+        look.revert is not None and LABEL_REVERT in look.revert.labels
+    )  # it carries the answer since then
+    if version is None or opened:
         return True
     brought = world.forge.newest(deploy_branch(look.target.name, version))
     if brought is None or brought.merge_commit is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bot.core.actions import Decision
+from bot.core.actions import Decision, Rest, Wait
 from bot.core.decide import decide
 from bot.core.model import Snapshot
 from bot.core.report import action_name, again, columns, tags
@@ -14,6 +14,7 @@ from bot.core.target import Target
 from bot.engine.act import act
 from bot.engine.memory import kept, note
 from bot.engine.observe import observe
+from bot.engine.telling import tell_still
 from bot.ports import Entry, Refused, Retryable, Standing, World
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ def reconcile(name: str, world: World, told: Told = lambda entry: None) -> timed
                 seconds=1
             )  # promotions.yaml changed during this look: look again with what it says now
         url = act(judged.decision, judged.look, world)
+        if isinstance(judged.decision.action, Rest | Wait):
+            tell_still(judged.look, world)
     except Refused as refused:
         _stumbled(world, told, _entry(world, name, judged, str(refused), "refused", began))
         return REFUSED_AGAIN

@@ -14,7 +14,7 @@ from bot.engine.memory import Streak, about, recall, since
 from bot.engine.reading import document
 from bot.ports import Expected, Retryable, World
 
-GOOD, BAD, DONE, NOTHING = "good", "bad", "done", "-"
+DONE, NOTHING = "done", "-"
 # A streak of bad looks goes on only while the bot really looks.
 GAP = timedelta(minutes=2)
 SELDOM = timedelta(seconds=15)
@@ -50,14 +50,14 @@ def rolled_out(look: Snapshot) -> bool:
 
 
 def _judged(look: Snapshot, verdicts: tuple[Verdict, ...], world: World) -> Snapshot:
-    verdict = combine(verdicts)
-    look = replace(look, verdict=verdict)
-    # What could not be asked is no flap: it does not start the bake time anew, and it does not count for it.
-    if not look.target.bake or verdict.outcome is Outcome.INCONCLUSIVE:
+    look = replace(look, verdict=combine(verdicts))
+    outcomes = {verdict.outcome for verdict in verdicts}
+    if not look.target.bake:
         return look
-    if verdict.outcome is not Outcome.SUCCEEDED:
+    if outcomes - {Outcome.SUCCEEDED, Outcome.INCONCLUSIVE}:
         return _noting(look, "good", NOTHING)
-    return _seen_good(look, world)
+    # What could not be asked is no flap: it does not start the bake time anew, and it does not count for it.
+    return look if Outcome.INCONCLUSIVE in outcomes else _seen_good(look, world)
 
 
 def _seen_good(look: Snapshot, world: World) -> Snapshot:

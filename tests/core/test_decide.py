@@ -116,7 +116,8 @@ SITUATIONS: dict[str, tuple[Snapshot, type[Action], str]] = {
     "a person changed one of the pins of what is proven": (look(pinned=pinned("6", partly=APART)), Wait, "the pins disagree"),
     "failed in a storm": (brought(verdict=BAD, recent_reverts=5), OpenRevert, "there were 5 other reverts within an hour, so a person must merge this one"),
     "failed before a storm": (brought(verdict=BAD, recent_reverts=4), OpenRevert, "going back to v6"),
-    "failed in a storm, the revert is open": (brought(verdict=BAD, revert=revert(13, "7", 12, labels=frozenset({LABEL, LABEL_REVERT, LABEL_PERSON}))), Wait, "a person must merge the revert #13: there were too many within an hour"),
+    "failed in a storm, the revert is open": (brought(verdict=BAD, revert=revert(13, "7", 12, labels=frozenset({LABEL, LABEL_REVERT, LABEL_PERSON}))), Wait, "a person must merge the revert #13: there were too many reverts within an hour"),
+    "failed, its revert is open, and a storm broke loose": (brought(verdict=BAD, revert=revert(13, "7", 12), recent_reverts=5), OpenRevert, "since #13 was opened there were 5 other reverts within an hour, so a person must merge it"),
     "merged and failed": (brought(verdict=BAD), OpenRevert, "version 7 does not serve: the pods crash; going back to v6"),
     "failed, and the bot closed the revert before": (brought(verdict=BAD, revert=closed(revert(13, "7", 12), by_bot=True)), OpenRevert, "going back to v6"),
     "failed, the revert is open": (brought(verdict=BAD, revert=revert(13, "7", 12)), Merge, "taking it back with #13"),
@@ -245,10 +246,14 @@ def test_a_baking_release_is_looked_at_when_it_has_baked() -> None:
 def test_a_storm_takes_nothing_back_by_itself() -> None:
     decision = decide(brought(verdict=BAD, recent_reverts=5))
     assert isinstance(decision.action, OpenRevert)
-    assert not decision.action.automatic
+    assert decision.action.person == "there were too many reverts within an hour, over all targets"
     calm = decide(brought(verdict=BAD, recent_reverts=4))
     assert isinstance(calm.action, OpenRevert)
-    assert calm.action.automatic
+    assert (
+        decide(brought(verdict=BAD, before_proven=False)).action.person
+        == "what it goes back to was never proven live"
+    )  # type: ignore[union-attr]
+    assert not calm.action.person
 
 
 def test_a_soaking_version_is_looked_at_when_it_has_soaked() -> None:

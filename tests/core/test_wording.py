@@ -15,6 +15,8 @@ from bot.core import wording
 from bot.core.actions import OpenRevert
 from bot.core.markdown import block, code, link, plain
 from bot.core.model import Field, PinValue, Signature
+from bot.core.proving import STORM, UNPROVEN
+from bot.core.reviewing import Why, deploy_body
 from bot.core.target import (
     AlertsCheck,
     Flux,
@@ -28,7 +30,6 @@ from bot.core.target import (
     WorkloadKind,
 )
 from bot.core.verdict import Evidence, Outcome, Verdict
-from bot.core.wording import Why
 from tests.core.situations import NOW, TARGET, brought, deploy, image, merged, pinned, value, verdict, version
 
 HOSTILE = (
@@ -134,7 +135,7 @@ def inert(page: Page, allowed: set[str]) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_in_a_deploy_stays_text(text: str) -> None:
-    page = rendered(wording.deploy_body(hostile(text)))
+    page = rendered(deploy_body(hostile(text)))
     inert(page, ALLOWED)
     assert "#" not in " ".join(page.text)
 
@@ -143,7 +144,7 @@ def test_hostile_text_in_a_deploy_stays_text(text: str) -> None:
 @example("`")
 @example("\\|`|")
 def test_any_text_in_a_deploy_stays_text(text: str) -> None:
-    inert(rendered(wording.deploy_body(hostile(text))), ALLOWED)
+    inert(rendered(deploy_body(hostile(text))), ALLOWED)
 
 
 def failing(text: str) -> str:
@@ -195,7 +196,7 @@ def test_a_body_answers_every_question() -> None:
         version("6", metrics={"auc": 0.95, "old": 1.0}, signature=before),
         "https://ci.test/1",
     )  # fmt: skip
-    body = wording.deploy_body(why)
+    body = deploy_body(why)
     assert "| version | `6` | `7` |" in body
     assert f"`{value('6')}`" in body
     assert image("7").reference in body
@@ -221,7 +222,7 @@ def test_missing_facts_are_said_to_be_missing() -> None:
         pins=(KustomizePin("a"),),
         revert=RevertPolicy.OFF,
     )
-    body = wording.deploy_body(Why(bare, version("7", run_id=None), image("7"), pinned("6")))
+    body = deploy_body(Why(bare, version("7", run_id=None), image("7"), pinned("6")))
     for missing in (
         "no metrics",
         "no signature",
@@ -233,10 +234,10 @@ def test_missing_facts_are_said_to_be_missing() -> None:
     ):
         assert missing in body
     with_signature = version("7", signature=Signature((Field("a", "long"),), None), metrics={"auc": 1.0})
-    assert "no earlier version to compare the signature" in wording.deploy_body(
+    assert "no earlier version to compare the signature" in deploy_body(
         Why(bare, with_signature, image("7"), pinned("6"))
     )
-    other = wording.deploy_body(
+    other = deploy_body(
         Why(bare, with_signature, image("7"), pinned("6"), version("6", metrics={"auc": float("nan")}))
     )
     assert "logged **no signature** to compare with" in other
@@ -245,7 +246,7 @@ def test_missing_facts_are_said_to_be_missing() -> None:
 
 def test_many_metrics_are_cut_and_counted() -> None:
     many = {f"m{n:02}": float(n) for n in range(30)}
-    body = wording.deploy_body(Why(TARGET, version("7", metrics=many), image("7"), pinned("6")))
+    body = deploy_body(Why(TARGET, version("7", metrics=many), image("7"), pinned("6")))
     assert "10 more metrics" in body
     assert "`m19`" in body
     assert "`m20`" not in body
@@ -271,10 +272,11 @@ def test_a_revert_tells_a_sleepy_reader() -> None:
     assert "There is no further evidence." in by_hand
 
 
-def test_a_revert_in_a_storm_says_that_a_person_must_merge_it() -> None:
-    action = OpenRevert(deploy(12, "7"), pinned("7"), value("6"), verdict(Outcome.FAILED), automatic=False)
+@pytest.mark.parametrize("why", [STORM, UNPROVEN])
+def test_a_revert_that_a_person_must_merge_says_why(why: str) -> None:
+    action = OpenRevert(deploy(12, "7"), pinned("7"), value("6"), verdict(Outcome.FAILED), person=why)
     body = wording.revert_body(action, TARGET, NOW)
-    assert "A person must merge this:** there were too many reverts within an hour" in body
+    assert f"**A person must merge this:** {why}." in body
     assert "The bot merges this" not in body
 
 
@@ -307,7 +309,7 @@ def test_a_body_names_every_kind_of_check() -> None:
     )
     flux = Flux("fraud", helm_release="fraud")
     target = replace(TARGET, verify=checks, rollout=flux, bake=timedelta(minutes=30))
-    body = wording.deploy_body(Why(target, version("7"), image("7"), pinned("6")))
+    body = deploy_body(Why(target, version("7"), image("7"), pinned("6")))
     for words in (
         "Flux Kustomization `fraud` and its HelmRelease `fraud` has applied the merge",
         "answers 200 with the expected JSON",
@@ -347,4 +349,4 @@ def test_bounds_and_odd_links() -> None:
         replace(pinned("7"), value=PinValue("hotfix")), verdict(Outcome.FAILED), "Nothing."
     )
     short = replace(TARGET, deadline=TARGET.settle)
-    assert "at most 10 s" in wording.deploy_body(Why(short, version("7"), image("7"), pinned("6")))
+    assert "at most 10 s" in deploy_body(Why(short, version("7"), image("7"), pinned("6")))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.actions import MoveAliasBack
+from bot.core.actions import Merge, MoveAliasBack
 from bot.core.model import Kind, PinValue, ProofState
 from bot.core.names import LABEL_BROKEN, LABEL_PERSON
 from bot.core.target import ArgoCD, HttpCheck, MergePolicy, PrometheusCheck, RevertPolicy
@@ -264,6 +264,53 @@ def test_a_chat_that_is_away_is_tried_again_and_holds_up_nothing_for_long() -> N
     assert world.proofs[world.commits[-1].id].state is ProofState.FAILED
 
 
+def test_who_could_not_be_told_in_time_is_told_when_the_chat_is_back() -> None:
+    world = merged({"revert": RevertPolicy.OFF})
+    world.cluster_syncs("bad")
+    mute = replace(world.ports(), notifier=Mute(world))
+    with pytest.raises(Retryable):
+        reconcile(NAME, mute)
+    world.now += timedelta(minutes=11)
+    for _ in range(3):
+        reconcile(NAME, mute)
+    assert not world.told
+    world.now += timedelta(hours=3)
+    looks(world, 60)
+    assert world.told == (f"{NAME}:{world.commits[-1].id}:failed",), "once"
+
+
+def test_nobody_is_told_of_what_was_mended_meanwhile_or_is_days_old() -> None:
+    for happens in (lambda it: it.cluster_syncs("good"), lambda it: [it.hour_passes() for _ in range(30)]):
+        world = merged({"revert": RevertPolicy.OFF})
+        world.cluster_syncs("bad")
+        mute = replace(world.ports(), notifier=Mute(world))
+        with pytest.raises(Retryable):
+            reconcile(NAME, mute)
+        world.now += timedelta(minutes=11)
+        reconcile(NAME, mute)
+        happens(world)
+        looks(world, 60)
+        assert not world.told
+
+
+def test_reverts_that_are_open_when_a_storm_breaks_loose_wait_for_a_person_too() -> None:
+    world = merged({})
+    world.cluster_syncs("bad")
+    for _ in range(9):
+        if isinstance(judge(world.target, world.ports()).decision.action, Merge):
+            break
+        reconcile(NAME, world.ports())
+    assert LABEL_PERSON not in world.open(Kind.REVERT)[0].labels
+    world.other_reverts = 5
+    failed = world.open(Kind.REVERT)[0].opened_at
+    world.hour_passes()
+    to_rest(world)
+    assert f"seen failing at {failed:%Y-%m-%d %H:%M:%S} UTC" in world.open(Kind.REVERT)[0].body
+    assert LABEL_PERSON in world.open(Kind.REVERT)[0].labels
+    assert world.told == (f"{NAME}:{world.commits[-1].id}:needs a person",)
+    assert version_pinned(world) == "2"
+
+
 def test_a_storm_is_told_of_although_the_chat_was_away_when_it_began() -> None:
     world = merged({})
     world.other_reverts = 9
@@ -328,6 +375,10 @@ def test_going_back_to_what_was_never_proven_is_a_persons_decision() -> None:
     world.cluster_syncs("bad")
     to_rest(world)
     assert LABEL_PERSON in world.open(Kind.REVERT)[0].labels
+    assert (
+        "**A person must merge this:** what it goes back to was never proven live."
+        in world.open(Kind.REVERT)[0].body
+    )
 
 
 # --- the alias and the hold ---

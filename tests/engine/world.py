@@ -147,6 +147,7 @@ class MemoryWorld:
         default_factory=dict
     )  # commit -> how it was seen in this pass
     was_wanted: str | None = None
+    were_reverts: int = 0
 
     def copy(self) -> "MemoryWorld":
         """A world that goes on by itself."""
@@ -313,12 +314,12 @@ class MemoryWorld:
             event, self.meanwhile = self.meanwhile[1], None
             # What was read before may still be acted on: no look is of one instant.
             self.was = {commit: frozenset({self.seen(commit, self.probe)}) for commit in self.serving}
-            self.was_wanted = self.alias
+            self.was_wanted, self.were_reverts = self.alias, self.other_reverts
             event(self)
 
     def ports(self) -> World:
         self.writes = self.reads = 0
-        self.was, self.was_wanted = {}, None
+        self.was, self.was_wanted, self.were_reverts = {}, None, self.other_reverts
         return World(
             catalogue=lambda: Catalogue({self.target.name: self.target}),
             registry=Registry(self),
@@ -513,7 +514,11 @@ class Forge(Part):
         assert name is not None
         existing = next((p for p in world.open() if p.branch == branch), None)
         if existing is not None:
-            return existing
+            adopted = replace(existing, labels=existing.labels | set(labels), title=title, body=body)
+            if adopted != existing:
+                world._update(adopted)
+                world.wrote()
+            return adopted
         if branch not in world.branches:
             raise Refused("no such branch")
         self._promised(name.kind, name.version, branch)
@@ -521,11 +526,12 @@ class Forge(Part):
         proposal = Proposal(
             number=number, url=f"https://forge.test/{number}", kind=name.kind, target=name.target, version=name.version,
             branch=branch, head=world.branches[branch].head, state=ProposalState.OPEN, opened_at=world.now,
-            reverts=name.number, labels=frozenset(labels), title=title, body=body,
+            reverts=name.number, title=title, body=body,
         )  # fmt: skip
         world.proposals.append(proposal)
         world.wrote()
-        return proposal
+        self.label(number, labels)
+        return world.proposals[number - 1]
 
     def _promised(self, kind: Kind, version: str, branch: str) -> None:
         world = self.world
@@ -576,9 +582,24 @@ class Forge(Part):
             raise BrokenPromise("what nobody wants is merged")
         if LABEL_PERSON in now.labels:
             raise BrokenPromise("the bot merges what a person must merge")
+        if now.kind is Kind.REVERT:
+            self._may_revert(world.branches[now.branch].value)
         commit = world._merged(now, BOT)
         world.wrote()
         return commit
+
+    def _may_revert(self, to: PinValue) -> None:
+        world = self.world
+        if world.other_reverts >= 5 and world.other_reverts == world.were_reverts:
+            raise BrokenPromise("the bot merges a revert in a storm")
+        brought = world.newest_of(f"gitops-bot/{world.target.name}/{to.tag}")
+        proof = world.proofs.get(brought.merge_commit or "") if brought is not None else None
+        if (
+            brought is not None
+            and brought.merge_commit
+            and (proof is None or proof.state is not ProofState.LIVE)
+        ):
+            raise BrokenPromise("the bot goes back to what was never proven")
 
     def comment(self, number: int, marker: str, text: str) -> None:
         if (number, marker) not in self.world.comments:
