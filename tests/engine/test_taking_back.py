@@ -9,7 +9,7 @@ import pytest
 from bot.core.actions import Merge, MoveAliasBack
 from bot.core.model import Kind, PinValue, ProofState
 from bot.core.names import LABEL_BROKEN, LABEL_PERSON
-from bot.core.target import ArgoCD, HttpCheck, MergePolicy, PrometheusCheck, RevertPolicy
+from bot.core.target import ArgoCD, HttpCheck, MergePolicy, PredictionCheck, PrometheusCheck, RevertPolicy
 from bot.engine.act import act
 from bot.engine.reconcile import judge, reconcile
 from bot.ports import Notice, Refused, Retryable
@@ -146,6 +146,20 @@ def test_an_outage_of_the_cluster_api_does_not_start_the_bake_time_anew() -> Non
     assert not live(world)
     world.reachable = True
     looks(world, 5 * 60, every=30)
+    assert live(world)
+
+
+def test_a_flap_counts_although_something_else_cannot_be_asked_in_that_moment() -> None:
+    checks = (HttpCheck("https://f.test/health"), PredictionCheck("https://f.test"))
+    world = merged({**BAKING, "verify": checks})
+    world.cluster_syncs("good")
+    looks(world, 9 * 60, every=30)
+    world.probe, world.registry_up = "bad", False
+    looks(world, 30, every=30)
+    world.probe, world.registry_up = "good", True
+    looks(world, 5 * 60, every=30)
+    assert not live(world)
+    looks(world, 6 * 60, every=30)
     assert live(world)
 
 
