@@ -11,32 +11,26 @@ from bot.core.actions import (
     Close,
     Decision,
     MoveAliasBack,
-    NoteBaseline,
-    OpenProposal,
     Release,
-    RenewProposal,
     Rest,
     StartBuild,
     Wait,
 )
-from bot.core.holds import agrees, hold, same, who
+from bot.core.holds import agrees, hold, who
 from bot.core.markdown import plain
 from bot.core.model import (
-    Branch,
     BuildState,
     Image,
     Kind,
-    Mergeability,
     ModelVersion,
-    PinValue,
     ProofState,
     Proposal,
     Snapshot,
 )
-from bot.core.names import LABEL, LABEL_BROKEN, VERSION
-from bot.core.proving import LATER, SOON, judged, merge, unproven
-from bot.core.target import Alias, MergePolicy
-from bot.core.verdict import Outcome
+from bot.core.names import VERSION
+from bot.core.proposing import proposed
+from bot.core.proving import LATER, SOON, judged, unproven
+from bot.core.target import Alias
 
 BUILD = timedelta(seconds=20)
 READ_AFTER_PUSH = timedelta(minutes=2)
@@ -48,7 +42,7 @@ def decide(look: Snapshot) -> Decision:
         decision = situation(look)
         if decision is not None:
             return decision
-    return _proposal(look)
+    return proposed(look, _wanted(look), _found(look))
 
 
 # --- 1. The target itself --------------------------------------------------------------------------
@@ -226,80 +220,14 @@ def _build(look: Snapshot, wanted: ModelVersion) -> Decision:
     )
 
 
-# --- 9. and 10. The proposal -----------------------------------------------------------------------
-
-
-def _proposal(look: Snapshot) -> Decision:
-    wanted, image = _wanted(look), look.image
-    assert image is not None  # noqa: S101 -- _image asked
-    name, branch = f"version {wanted.version}", look.branch
-    proposal = next((p for p in look.open if p.kind is Kind.DEPLOY), None)
-    if proposal is None:
-        if branch is not None and branch.foreign:
-            return Decision(
-                Wait(),
-                f"the branch {branch.name} carries commits of a person: open a pull request from it, or delete it",
-            )
-        return Decision(OpenProposal(wanted, image), f"{name} has its image: proposing it")
-    if branch is None:
-        return Decision(
-            Wait(SOON),
-            f"the branch of #{proposal.number} is gone; the forge should close it, or a person does",
-        )
-    if branch.foreign:
-        return Decision(
-            Wait(), f"a person pushed to #{proposal.number} for {name}, so a person merges or closes it"
-        )
-    stale = _stale(look, proposal, branch, image)
-    if stale:
-        return Decision(
-            RenewProposal(proposal, branch, wanted, image), f"{stale}: writing #{proposal.number} again"
-        )
-    noted = _baseline(look, proposal)
-    if noted is not None:
-        return noted
-    open_question = look.baseline is not None and look.baseline.outcome is Outcome.PENDING
-    soon = look.baseline.again if look.baseline is not None and open_question else None
-    if look.target.merge is MergePolicy.REVIEW:
-        return Decision(Wait(soon), f"#{proposal.number} for {name} waits for a reviewer")
-    if open_question:
-        return Decision(
-            Wait(soon), f"#{proposal.number} for {name} waits for a moment: does what it replaces serve?"
-        )
-    return merge(proposal, branch, f"{name} may go in: merging #{proposal.number}")
-
-
-def _baseline(look: Snapshot, proposal: Proposal) -> Decision | None:
-    """Whether what is replaced serves is put on the proposal before its merge, and corrected as long as it is open."""
-    found = look.baseline
-    if found is None or found.outcome not in (Outcome.SUCCEEDED, Outcome.FAILED):
-        return None
-    broken = found.outcome is Outcome.FAILED
-    if broken == (LABEL_BROKEN in proposal.labels):
-        return None
-    said = (
-        f"what #{proposal.number} replaces does not serve: {found.because}; that will not be blamed on the new version"
-        if broken
-        else f"what #{proposal.number} replaces serves again"
-    )
-    return Decision(NoteBaseline(proposal, found), said)
-
-
-def _stale(look: Snapshot, proposal: Proposal, branch: Branch, image: Image) -> str | None:
-    if LABEL not in proposal.labels:
-        return "opening it was interrupted"
-    if proposal.mergeability is Mergeability.CONFLICT:
-        return "the base branch changed in the same place"
-    if not same(branch.value, PinValue(image.tag, image.digest)):
-        return "the image of this version was built again"
-    if not same(branch.replaces, look.pinned.value):
-        return f"the base branch now pins {look.pinned.value}"
-    return None
-
-
 def _wanted(look: Snapshot) -> ModelVersion:
     assert look.wanted is not None  # noqa: S101 -- _nothing_wanted asked
     return look.wanted
+
+
+def _found(look: Snapshot) -> Image:
+    assert look.image is not None  # noqa: S101 -- _image asked
+    return look.image
 
 
 def _number(proposal: Proposal | None) -> int | None:
