@@ -3,6 +3,7 @@
 import math
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -142,7 +143,8 @@ def test_staging_is_one_pod_that_nobody_scales() -> None:
 
 
 def test_every_kustomization_is_used() -> None:
-    used = {TEMPLATE / folder for folder in OVERLAYS.values()} | {TEMPLATE / "components/image-pre-puller"}
+    opt_in = {TEMPLATE / "components" / name for name in ("image-pre-puller", "acme-solver")}
+    used = {TEMPLATE / folder for folder in OVERLAYS.values()} | opt_in
     named = set()
     for file in kustomizations():
         said = yaml.safe_load(file.read_text())
@@ -201,8 +203,8 @@ def test_a_rollout_as_slow_as_allowed_is_over_before_it_is_called_failed(kind: s
     start = server["template"]["spec"]["containers"][0]["startupProbe"]
     step = start["failureThreshold"] * start["periodSeconds"] + 10 + server["minReadySeconds"]
     surge = int(server["strategy"]["rollingUpdate"]["maxSurge"].rstrip("%")) / 100
-    flux = yaml.safe_load((TEMPLATE / "flux" / "models" / "fraud-detector-production.yaml").read_text())["spec"]
-    check, pause = (minutes(flux[key]) * 60 for key in ("timeout", "retryInterval"))
+    flux = yaml.safe_load((TEMPLATE / "flux" / "models" / "fraud-detector-production.yaml").read_text())
+    check, pause = (minutes(flux["spec"][key]) * 60 for key in ("timeout", "retryInterval"))
     deadline = load_promotions(TEMPLATE / "promotions.yaml")[-1].deadline.total_seconds()
     least, most = (autoscaler.get(key, server.get("replicas")) for key in ("minReplicas", "maxReplicas"))
     for pods in range(least, most + 1):
@@ -323,6 +325,35 @@ def test_the_network_lets_in_three_callers_and_out_to_mlflow_and_names(by: str) 
 
 def namespace(peer: Any) -> str:
     return str(peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"])
+
+
+# --- certificates ---
+
+
+@pytest.mark.parametrize("folder", [*OVERLAYS.values(), "bot/overlays/argocd", "bot/overlays/flux"])
+def test_a_certificate_is_asked_for_once_and_its_proof_over_http_can_be_let_in(
+    folder: str, tmp_path: Path
+) -> None:
+    """cert-manager refuses two Ingresses that want one secret, and its solver's pod is under default-deny like any other."""
+    root = copied(tmp_path, "apps", "components", "bot")
+    file = root / folder / "kustomization.yaml"
+    before = rendered(folder, "kubectl", root)
+    asking = [d for d in before if "cert-manager.io/cluster-issuer" in d["metadata"].get("annotations", {})]
+    secrets = [tls["secretName"] for d in before if d["kind"] == "Ingress" for tls in d["spec"]["tls"]]
+    assert [tls["secretName"] for d in asking for tls in d["spec"]["tls"]] == sorted(set(secrets))
+    text = re.sub(r"# components:\n(#.*\n)?#  ( - \S+/acme-solver)", r"components:\n  \2", file.read_text())
+    file.write_text(re.sub(r"^  # (- \S+/acme-solver).*", r"  \1", text, flags=re.MULTILINE))
+    new = [document for document in rendered(folder, "kubectl", root) if document not in before]
+    [policy] = new
+    assert policy["metadata"]["namespace"] == before[-1]["metadata"]["namespace"]
+    assert policy["spec"]["podSelector"]["matchLabels"] == {"acme.cert-manager.io/http01-solver": "true"}
+    [rule] = policy["spec"]["ingress"]
+    assert ([namespace(peer) for peer in rule["from"]], rule["ports"]) == (
+        ["ingress-nginx"],
+        [{"port": 8089, "protocol": "TCP"}],
+    )
+    for version in KUBERNETES:
+        kubernetes_validate.validate(policy, version, strict=True)
 
 
 # --- components ---
