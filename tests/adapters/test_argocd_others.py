@@ -207,6 +207,8 @@ def test_through_kubernetes_nobody_tells_whether_it_is_a_job_that_failed() -> No
     verdict = said(unwell("Degraded", "2026-11-23T07:03:30Z", deployment, NIGHTLY))
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "it may be CronJob nightly; ask Argo CD's API (`through: api`), or add a `workload:` check" in verdict.because  # fmt: skip
+    hook = NIGHTLY | {"kind": "Job", "hook": True}
+    assert said(unwell("Degraded", "2026-11-23T07:03:30Z", deployment, hook)).outcome is Outcome.FAILED
     hpa = SERVICE | {"group": "autoscaling", "version": "v2", "kind": "HorizontalPodAutoscaler"}
     assert said(unwell("Degraded", "2026-11-23T07:03:30Z", deployment, hpa)).outcome is Outcome.FAILED
 

@@ -51,7 +51,9 @@ def suspects(document: Mapping[str, Any]) -> str:
     resources = maps(child(document, "status"), "resources")
     if any(own_health(item) for item in resources):
         return ""
-    found = [(kind, name) for _, kind, _, name in map(place_of, resources) if kind in _SUSPECTS]
+    # A hook's health is its sync's business (argo-cd, controller/health.go).
+    places = [place_of(item) for item in resources if item.get("hook") is not True]
+    found = [(kind, name) for _, kind, _, name in places if kind in _SUSPECTS]
     return ", ".join(f"{kind} {name}" for kind, name in found[:3])
 
 
