@@ -143,7 +143,7 @@ def test_staging_is_one_pod_that_nobody_scales() -> None:
 
 
 def test_every_kustomization_is_used() -> None:
-    opt_in = {TEMPLATE / "components" / name for name in ("image-pre-puller", "acme-solver")}
+    opt_in = {TEMPLATE / "components" / name for name in ("image-pre-puller", "http01-solver")}
     used = {TEMPLATE / folder for folder in OVERLAYS.values()} | opt_in
     named = set()
     for file in kustomizations():
@@ -341,8 +341,8 @@ def test_a_certificate_is_asked_for_once_and_its_proof_over_http_can_be_let_in(
     asking = [d for d in before if "cert-manager.io/cluster-issuer" in d["metadata"].get("annotations", {})]
     secrets = [tls["secretName"] for d in before if d["kind"] == "Ingress" for tls in d["spec"]["tls"]]
     assert [tls["secretName"] for d in asking for tls in d["spec"]["tls"]] == sorted(set(secrets))
-    text = re.sub(r"# components:\n(#.*\n)?#  ( - \S+/acme-solver)", r"components:\n  \2", file.read_text())
-    file.write_text(re.sub(r"^  # (- \S+/acme-solver).*", r"  \1", text, flags=re.MULTILINE))
+    text = re.sub(r"# components:\n(#.*\n)?#  ( - \S+/http01-solver)", r"components:\n  \2", file.read_text())
+    file.write_text(re.sub(r"^  # (- \S+/http01-solver).*", r"  \1", text, flags=re.MULTILINE))
     new = [document for document in rendered(folder, "kubectl", root) if document not in before]
     [policy] = new
     assert policy["metadata"]["namespace"] == before[-1]["metadata"]["namespace"]
