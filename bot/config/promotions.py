@@ -8,8 +8,9 @@ from typing import Any
 
 from bot.config import document
 from bot.config.document import Node
-from bot.config.entries import PinEntry, PromotionsFile, TargetEntry, When
+from bot.config.entries import PromotionsFile, TargetEntry, When
 from bot.config.faults import Fault, Faults, key_path
+from bot.config.pinning import PinEntry
 from bot.config.relations import Between, relations
 from bot.config.validation import validate
 from bot.config.verifying import RolloutEntry, VerifyEntry
