@@ -6,10 +6,14 @@ from functools import cached_property
 
 from bot.adapters.flux.images import named
 from bot.adapters.flux.others import Other
-from bot.adapters.flux.reading import FAILURES, Kustomization, Release, Run, Source
-from bot.adapters.flux.wording import LIMIT, Told, excerpt
+from bot.adapters.flux.reading import FAILURES, HELM_FAILURES, Kustomization, Release, Run, Source
+from bot.adapters.flux.wording import LIMIT, Told, excerpt, said
 from bot.adapters.flux.workload import Pods, Workload
+from bot.core.outages import is_outage
 from bot.core.verdict import Claim, Outcome, Verdict
+
+# To build and to ask the API server takes a second (recorded: 0.2 s to 1 s).
+SLOW = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Case:
             return release.current and newest.config == release.config
         charts = (release.chart, newest.chart)
         by_hand = not any("+" in chart for chart in charts)
-        return by_hand or all(self.chart_of(chart, self.carriers) for chart in charts)
+        return by_hand or release.digested or all(self.chart_of(chart, self.carriers) for chart in charts)
 
     def chart_of(self, chart: str, commits: frozenset[str]) -> bool:
         """Whether a chart version carries 12 hex of one of these commits (reconcileStrategy Revision, 10b)."""
@@ -108,6 +112,28 @@ class Case:
         return None
 
     @cached_property
+    def hindered(self) -> str | None:
+        """What keeps the commit from being applied, or released, and is not in it: an outage, a missing chart, a key.
+
+        While it is tried again nobody says why it failed before. A refusal comes at once then, an outage takes its time.
+        """
+        release, ready = self.release, self.app.ready
+        if (
+            release is not None
+            and release.ready.status == "False"
+            and release.ready.reason not in HELM_FAILURES
+        ):
+            return f"the HelmRelease {release.name} cannot go on ({release.ready.reason}){said(release.ready.message)}"
+        if ready.status == "False" and ready.reason in ("ReconciliationFailed", "BuildFailed", "PruneFailed"):
+            outage = is_outage(ready.message) or "decrypt" in ready.message.lower()
+            return f"that is not by what is in it{said(ready.message)}" if outage else None
+        checking = self.app.reconciling.message.startswith("Running health checks")
+        unsaid = self.last is None or self.last.status == "ReconciliationFailed"
+        if ready.status != "Unknown" or checking or not unsaid or ready.since is None:
+            return None
+        return "it is tried again just now, and gets no answer" if self.now - ready.since > SLOW else None
+
+    @cached_property
     def late(self) -> bool:
         """Whether the deadline, counted from the merge, has passed."""
         return self.now - self.claim.merged_at > self.claim.deadline
@@ -143,7 +169,8 @@ class Case:
         return verdict if self.late else replace(verdict, again=self.again)
 
     def failed(self, because: str) -> Verdict:
-        """The commit's failure, unless the cluster has no room for its pods."""
-        if self.short_of_room is not None:
-            return self.inconclusive(f"{because}; but {self.short_of_room}")
+        """The commit's failure, unless the cluster has no room for its pods, or something else is in its way."""
+        excuse = self.short_of_room or (None if self.serves else self.hindered)
+        if excuse is not None:
+            return self.inconclusive(f"{because}; but {excuse}")
         return self.verdict(Outcome.FAILED, because)

@@ -9,8 +9,9 @@ from bot.adapters.flux.advice import advice
 from bot.adapters.flux.judge import judge
 from bot.adapters.flux.reading import source_of
 from bot.adapters.flux.receiver import Receiver
-from bot.adapters.flux.resources import SOURCES
+from bot.adapters.flux.resources import OLDER, SOURCES
 from bot.adapters.flux.wording import LIMIT, excerpt
+from bot.core.fields import text
 from bot.core.target import Flux
 from bot.core.verdict import Claim, Evidence, Outcome, Verdict
 from bot.ports import Objects, Refused, Retryable
@@ -24,7 +25,8 @@ class FluxCluster:
 
     It needs `get` on the Kustomization, its source, the HelmRelease and the workloads (section (d)), also on those of other
     kinds (InferenceServices, Rollouts, Canaries, Knative Services, jobs) where their inventories have nothing else of the
-    image or a Canary or Rollout beside it, `list` on pods for the cause of a failure, and `patch` on the source only where there is no Receiver to be asked.
+    image or a Canary or Rollout beside it, `list` on pods for the cause of a failure and on workloads where a HelmRelease
+    has no inventory (an older Flux), and `patch` on the source only where there is no Receiver to be asked.
     """
 
     def __init__(
@@ -54,13 +56,16 @@ class FluxCluster:
         if self._receiver is not None:
             self._receiver()
             return
-        kind, namespace, name = source_of(gathering.kustomization(self._objects, rollout))
+        app = gathering.kustomization(self._objects, rollout)
+        kind, namespace, name = source_of(app)
         if kind not in SOURCES:
             raise Refused(
                 f"the Kustomization {excerpt(rollout.kustomization, 80)} names no source that can be asked"
             )
         moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-        self._objects.annotate(SOURCES[kind], namespace, name, {REQUESTED: moment})
+        known = gathering.source(self._objects, app) if kind in OLDER else None
+        version = text(known or {}, "apiVersion") or SOURCES[kind].version
+        self._objects.annotate(replace(SOURCES[kind], version=version), namespace, name, {REQUESTED: moment})
 
     def terminate(self, rollout: Flux) -> None:
         """Nothing: Flux has no operation that could be ended from outside.

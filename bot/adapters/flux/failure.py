@@ -5,16 +5,12 @@ from datetime import timedelta
 
 from bot.adapters.flux.case import Case
 from bot.adapters.flux.fields import Condition
-from bot.adapters.flux.reading import Release, Run
+from bot.adapters.flux.reading import HELM_FAILURES, Release, Run
 from bot.adapters.flux.wording import said
 from bot.adapters.flux.workload import Workload
 from bot.core.telling import commit
 from bot.core.verdict import Outcome, Verdict
 
-_HELM_FAILURES = (
-    "InstallFailed", "UpgradeFailed", "TestFailed", "RollbackSucceeded", "RollbackFailed",
-    "UninstallSucceeded", "UninstallFailed",
-)  # fmt: skip
 # Conditions have whole seconds, and clocks of clusters are not ours.
 _SKEW = timedelta(seconds=1)
 
@@ -22,7 +18,7 @@ _SKEW = timedelta(seconds=1)
 def own_release_failed(case: Case) -> Verdict | None:
     """Rolled back or stalled for this commit's values or chart: the old version serves, git must follow (11, 11b, 11d)."""
     release = case.release
-    if release is None or release.ready.status != "False" or release.ready.reason not in _HELM_FAILURES:
+    if release is None or release.ready.status != "False" or release.ready.reason not in HELM_FAILURES:
         return None
     if not _about_the_claim(case, release, release.ready):
         return None
@@ -42,7 +38,7 @@ def _about_the_claim(case: Case, release: Release, condition: Condition) -> bool
         return (
             case.attempted and condition.generation is not None and condition.generation == release.generation
         )
-    if "+" in release.chart:
+    if "+" in release.chart and not release.digested:
         return case.chart_of(release.chart, case.carriers)
     return case.attempted and condition.since is not None and condition.since >= case.claim.merged_at - _SKEW
 
@@ -50,8 +46,8 @@ def _about_the_claim(case: Case, release: Release, condition: Condition) -> bool
 def own_run_failed(case: Case) -> Verdict | None:
     """Flux tries a failed revision again, and it may come good by itself (03d): a health check must fail twice.
 
-    What cannot be built, or what the API server calls invalid, fails at once (04, 05); a run that could not reach
-    something (a webhook, a decryption key, a ConfigMap) has until the deadline.
+    What cannot be built, or what the API server calls invalid, fails at once (04, 05); what else goes wrong has until the
+    deadline, and an outage (a webhook, a decryption key) is no failure even then.
     """
     ready, claimed = case.app.ready, commit(case.claim.commit)
     if ready.status != "False":

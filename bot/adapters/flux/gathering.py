@@ -6,18 +6,23 @@ from typing import Any
 
 from bot.adapters.flux.kinds import behind, images_of
 from bot.adapters.flux.reading import source_of
-from bot.adapters.flux.resources import HELM_RELEASE, KUSTOMIZATION, OTHERS, POD, SOURCES, WORKLOADS
+from bot.adapters.flux.resources import HELM_RELEASE, KUSTOMIZATION, OLDER, OTHERS, POD, SOURCES, WORKLOADS
 from bot.adapters.flux.wording import excerpt
 from bot.adapters.flux.workload import images
 from bot.core.fields import child, maps, text
 from bot.core.images import of_same_repository
 from bot.core.target import Flux
 from bot.core.verdict import Claim
-from bot.ports import Objects, Refused
+from bot.ports import Objects, Refused, Resource
 
 _MOST_WORKLOADS = 20
 _MOST_OTHERS = 20
 _MOST_PODS = 50
+_ELSEWHERE = (
+    "it deploys to another cluster, by `spec.kubeConfig`, whose workloads are not seen from here: judge it by commit statuses"
+    " (`through: forge`), and ask the model itself"
+)
+_RELEASE = "helm.toolkit.fluxcd.io"
 
 Document = Mapping[str, Any]
 
@@ -52,7 +57,7 @@ def kustomization(objects: Objects, rollout: Flux) -> Document:
 def source(objects: Objects, of_it: Document) -> Document | None:
     """The source of a Kustomization, with its kind."""
     kind, namespace, name = source_of(of_it)
-    found = objects.get(SOURCES[kind], namespace, name) if kind in SOURCES and name else None
+    found = _newest(objects, SOURCES[kind], kind, namespace, name) if kind in SOURCES and name else None
     return None if found is None else {**found, "kind": kind}
 
 
@@ -61,8 +66,15 @@ def release(objects: Objects, rollout: Flux) -> Document | None:
     if rollout.helm_release is None:
         return None
     namespace = rollout.helm_namespace or rollout.namespace
-    found = objects.get(HELM_RELEASE, namespace, rollout.helm_release)
-    return {**(found or {"metadata": {"name": rollout.helm_release}}), "kind": "HelmRelease"}
+    found = _newest(objects, HELM_RELEASE, "HelmRelease", namespace, rollout.helm_release)
+    missing = {"metadata": {"name": rollout.helm_release, "namespace": namespace}}
+    return {**(found or missing), "kind": "HelmRelease"}
+
+
+def _newest(objects: Objects, resource: Resource, kind: str, namespace: str, name: str) -> Document | None:
+    """The object in the newest version of its API that the cluster has."""
+    found = objects.get(resource, namespace, name)
+    return found if found is not None or kind not in OLDER else objects.get(OLDER[kind], namespace, name)
 
 
 def read(objects: Objects, rollout: Flux, claim: Claim) -> Reading:
@@ -70,6 +82,8 @@ def read(objects: Objects, rollout: Flux, claim: Claim) -> Reading:
     app = kustomization(objects, rollout)
     found: list[Document] = [app]
     found += [item for item in (source(objects, app), release(objects, rollout)) if item is not None]
+    if any(child(item, "spec").get("kubeConfig") for item in found):
+        return Reading(tuple(found), _ELSEWHERE)
     try:
         found += _running(objects, found, claim)
     except Refused as problem:
@@ -143,6 +157,32 @@ def _workloads(objects: Objects, documents: Sequence[Document], claim: Claim) ->
         found = objects.get(WORKLOADS[item.kind], item.namespace, item.name)
         if found is not None and _concerns(found, claim):
             yield {**found, "kind": item.kind}
+    for document in documents:
+        if document.get("kind") == "HelmRelease" and "inventory" not in child(document, "status"):
+            yield from _released(objects, document, claim)
+
+
+def _released(objects: Objects, release: Document, claim: Claim) -> Iterator[Document]:
+    """What a HelmRelease without an inventory has installed, by the labels that helm-controller has set ever since 0.9."""
+    metadata = child(release, "metadata")
+    name, home = text(metadata, "name"), text(metadata, "namespace")
+    namespace = text(child(release, "spec"), "targetNamespace") or home
+    labels = f"{_RELEASE}/name={name},{_RELEASE}/namespace={home}"
+    if not child(release, "status") or not namespace:
+        return
+    known = 0
+    for kind, resource in WORKLOADS.items():
+        try:
+            listed = objects.list(resource, namespace, labels=labels, limit=_MOST_WORKLOADS)
+        except Refused:
+            if known:
+                return
+            raise
+        for found in listed:
+            named = claim.deployment in (None, text(child(found, "metadata"), "name"))
+            if named and _concerns(found, claim):
+                known += 1
+                yield {**found, "kind": kind}
 
 
 def _concerns(document: Document, claim: Claim) -> bool:

@@ -42,6 +42,10 @@ def _fetched(case: Case, claimed: str) -> Verdict:
         return case.inconclusive(
             f"{claimed} is fetched, but {case.app.name} waits for another{said(ready.message)}"
         )
+    if ready.status == "False" and case.app.stalled and case.app.current:
+        return case.inconclusive(
+            f"{claimed} is fetched, but {case.app.name} does not go on ({ready.reason}){said(ready.message)}"
+        )
     if ready.status == "False" and ready.reason == "ArtifactFailed" and not _older(case):
         return case.inconclusive(
             f"{claimed} is fetched, but {case.app.name} cannot use it{said(ready.message)}"

@@ -93,10 +93,15 @@ def _suspended(case: Case) -> Verdict | None:
     return None
 
 
+_NOT_THE_COMMIT = (
+    "ArtifactFailed", "DependencyNotReady", "AccessDenied", "InvalidCELExpression", "FeatureGateDisabled",
+)  # fmt: skip
+
+
 def _held_up(case: Case) -> Verdict | None:
-    """A wrong path, a missing artifact or a dependency is not the commit's failure (05, 08, 15)."""
+    """A wrong path, a missing artifact or a dependency is not the commit's failure (05, 08, 15), nor are its own settings."""
     ready = case.app.ready
-    if ready.status != "False" or ready.reason not in ("ArtifactFailed", "DependencyNotReady"):
+    if ready.status != "False" or ready.reason not in _NOT_THE_COMMIT:
         return None
     because = f"{case.app.name} cannot go on: {ready.reason}{said(ready.message)}"
     return case.pending(because) if case.applied and case.serves else case.inconclusive(because)

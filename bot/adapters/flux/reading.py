@@ -13,6 +13,11 @@ from bot.core.fields import child, maps, moment, text
 
 SOURCES = ("GitRepository", "OCIRepository", "Bucket")
 FAILURES = frozenset({"HealthCheckFailed", "ReconciliationFailed", "PruneFailed"})
+# What Helm itself says of a release; every other reason is about what comes before it (helm-controller, Reconcile).
+HELM_FAILURES = (
+    "InstallFailed", "UpgradeFailed", "TestFailed", "RollbackSucceeded", "RollbackFailed",
+    "UninstallSucceeded", "UninstallFailed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,9 @@ class Release:
     generation: int | None
     current: bool
     chart: str
+    digested: (
+        bool  # whether the chart comes from a registry, so that `+<12 hex>` in its version is of a digest
+    )
     config: str
     ready: Condition
     reconciling: Condition
@@ -147,6 +155,7 @@ def read_release(document: Mapping[str, Any]) -> Release:
         generation=number(metadata, "generation"),
         current=_current(metadata, status),
         chart=text(status, "lastAttemptedRevision"),
+        digested=bool(text(status, "lastAttemptedRevisionDigest")),
         config=text(status, "lastAttemptedConfigDigest"),
         ready=known.get("Ready", NONE),
         reconciling=known.get("Reconciling", NONE),

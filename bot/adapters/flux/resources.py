@@ -4,6 +4,12 @@ from bot.ports import Resource
 
 KUSTOMIZATION = Resource("kustomize.toolkit.fluxcd.io/v1", "kustomizations")
 HELM_RELEASE = Resource("helm.toolkit.fluxcd.io/v2", "helmreleases")
+# What clusters have that run an older Flux (before 2.3, 2.6 and 2.5), tried where there is no newer one.
+OLDER = {
+    "HelmRelease": Resource("helm.toolkit.fluxcd.io/v2beta2", "helmreleases"),
+    "OCIRepository": Resource("source.toolkit.fluxcd.io/v1beta2", "ocirepositories"),
+    "Bucket": Resource("source.toolkit.fluxcd.io/v1beta2", "buckets"),
+}
 POD = Resource("v1", "pods")
 SOURCES = {
     "GitRepository": Resource("source.toolkit.fluxcd.io/v1", "gitrepositories"),

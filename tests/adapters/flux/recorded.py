@@ -16,7 +16,10 @@ KINDS = {
     "kustomizations": "Kustomization",
     "helmreleases": "HelmRelease",
     "gitrepositories": "GitRepository",
+    "ocirepositories": "OCIRepository",
     "deployments": "Deployment",
+    "statefulsets": "StatefulSet",
+    "daemonsets": "DaemonSet",
     "pods": "Pod",
     "inferenceservices": "InferenceService",
     "rollouts": "Rollout",
@@ -71,14 +74,22 @@ class Moment:
 class Cluster:
     """The port `Objects` over documents: it answers as the API does, keeps what is written, and may forbid kinds."""
 
-    def __init__(self, documents: Sequence[Mapping[str, Any]], forbidden: Sequence[str] = ()) -> None:
-        """`forbidden` are the kinds that this login may not read."""
+    def __init__(
+        self,
+        documents: Sequence[Mapping[str, Any]],
+        forbidden: Sequence[str] = (),
+        lacks: Sequence[str] = (),
+    ) -> None:
+        """`forbidden` are the kinds that this login may not read, `lacks` are plurals with versions that are not served."""
+        self.lacks = set(lacks)
         self.documents = list(documents)
         self.forbidden = set(forbidden)
         self.asked: list[str] = []
 
     def get(self, resource: Resource, namespace: str, name: str) -> Mapping[str, Any] | None:
         kind = self._allowed("get", resource)
+        if f"{resource.plural}.{resource.version}" in self.lacks:
+            return None
         for item in self.documents:
             if (item["kind"], item["metadata"]["namespace"], item["metadata"]["name"]) == (
                 kind,

@@ -1,8 +1,9 @@
 """Flux through the Kubernetes API: what is read for one look, how Flux is asked to fetch, and what doctor is told."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -101,6 +102,45 @@ def test_a_helm_release_that_is_not_there_yet_is_pending() -> None:
     assert (
         FluxCluster(Cluster(moment.documents)).look(flux, moment.claim, moment.now).outcome is Outcome.PENDING
     )
+
+
+@pytest.mark.parametrize("lacks", [(), ("helmreleases.helm.toolkit.fluxcd.io/v2",)])
+def test_what_an_older_flux_has_installed_is_found_by_its_labels(lacks: Sequence[str]) -> None:
+    """Before an inventory there was none in a HelmRelease, and before Flux 2.3 no version `v2` of it."""
+    moment = Moment("10-helm-bump-healthy/e9d4ea0", 40)
+    moment.of("HelmRelease")["status"].pop("inventory")
+    deployment = moment.of("Deployment")
+    deployment["metadata"]["labels"] = {
+        "helm.toolkit.fluxcd.io/name": "shop",
+        "helm.toolkit.fluxcd.io/namespace": deployment["metadata"]["namespace"],
+    }
+    flux, claim = rollout(moment, helm_release="shop"), replace(moment.claim, deployment=None)
+    cluster = Cluster(moment.documents, forbidden=["StatefulSet", "DaemonSet"], lacks=lacks)
+    assert FluxCluster(cluster).look(flux, claim, moment.now).outcome is Outcome.SUCCEEDED
+    deployment["metadata"]["labels"] = {}
+    assert FluxCluster(cluster).look(flux, claim, moment.now).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_source_in_an_older_version_is_read_and_asked_in_that_version() -> None:
+    moment = Moment("20-delays/f60c10f", 30)
+    source = moment.of("GitRepository")
+    source |= {"kind": "OCIRepository", "apiVersion": "source.toolkit.fluxcd.io/v1beta2"}
+    moment.of("Kustomization")["spec"]["sourceRef"]["kind"] = "OCIRepository"
+    cluster = Cluster(moment.documents, lacks=["ocirepositories.source.toolkit.fluxcd.io/v1"])
+    assert any(item.asked.startswith("Source ") for item in FluxCluster(cluster).look(rollout(moment), moment.claim, moment.now).evidence)  # fmt: skip
+    FluxCluster(cluster).ask_to_sync(rollout(moment))
+    assert REQUESTED in source["metadata"]["annotations"]
+
+
+def test_what_is_deployed_to_another_cluster_is_not_looked_for_in_this_one() -> None:
+    moment = Moment("02-bump-healthy/6b562c9", 35)
+    moment.of("Kustomization")["spec"]["kubeConfig"] = {"secretRef": {"name": "west"}}
+    cluster = Cluster(moment.documents)
+    verdict = FluxCluster(cluster).look(rollout(moment), moment.claim, moment.now)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "deploys to another cluster" in verdict.because
+    assert "(`through: forge`)" in verdict.because
+    assert cluster.asked == ["get Kustomization", "get GitRepository"]
 
 
 # --- Asking to fetch -------------------------------------------------------------------------------

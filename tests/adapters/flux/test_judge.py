@@ -144,15 +144,99 @@ def test_what_the_api_server_rejects_fails_at_once_although_healthy_stays_true()
     assert "Invalid" in verdict.because
 
 
-def test_an_api_server_that_did_not_answer_has_until_the_deadline() -> None:
+def failing(message: str, reason: str = "ReconciliationFailed") -> Moment:
+    """A commit that Flux cannot apply for this reason, at its deadline."""
     moment = Moment("04-api-rejects/47f94f6", 20)
     for condition in moment.of("Kustomization")["status"]["conditions"]:
-        condition["message"] = (
-            "Deployment/fx-04/shop dry-run failed: failed calling webhook: context deadline exceeded"
-        )
+        condition["message"] = message
+        if condition["type"] == "Ready":
+            condition["reason"] = reason
     assert moment.verdict().outcome is PENDING
     moment.now += moment.claim.deadline
+    return moment
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Deployment/fx-04/shop dry-run failed: failed calling webhook: context deadline exceeded", "ReconciliationFailed"),
+        ("Deployment/fx-04/shop dry-run failed (ServiceUnavailable): the server is currently unable", "ReconciliationFailed"),
+        ("cannot get sops data key: Error getting data key: 0 successful groups required, failed to decrypt", "BuildFailed"),
+    ],
+)  # fmt: skip
+def test_a_commit_that_an_outage_keeps_from_being_applied_has_not_failed_at_the_deadline(
+    message: str, reason: str
+) -> None:
+    """A revert could not be applied either, and an answer that never came is not a bad answer."""
+    verdict = failing(message, reason).verdict()
+    assert verdict.outcome is INCONCLUSIVE
+    assert "the deadline has passed; but that is not by what is in it" in verdict.because
+
+
+def test_a_try_that_gets_no_answer_does_not_condemn_the_commit_while_it_waits() -> None:
+    moment = failing(
+        "Deployment/fx-04/shop dry-run failed: failed calling webhook: context deadline exceeded"
+    )
+    ready = next(c for c in moment.of("Kustomization")["status"]["conditions"] if c["type"] == "Ready")
+    ready |= {"status": "Unknown", "reason": "Progressing", "message": "Reconciliation in progress"}
+    ready["lastTransitionTime"] = f"{moment.now - timedelta(seconds=7):%Y-%m-%dT%H:%M:%SZ}"
+    assert moment.verdict().outcome is INCONCLUSIVE
+
+
+def test_an_admission_that_denies_it_has_until_the_deadline_and_condemns_it_then() -> None:
+    denied = 'Deployment/fx-04/shop dry-run failed (Forbidden): admission webhook "v.acme.dev" denied the request: unsigned'
+    assert failing(denied).verdict().outcome is FAILED
+
+
+@pytest.mark.parametrize("reason", ["SourceNotReady", "DependencyNotReady", "ValuesError", "ArtifactFailed"])
+def test_a_helm_release_that_cannot_begin_condemns_nothing(reason: str) -> None:
+    """Its chart, a dependency or a Secret of values is missing: Flux's health check fails for that, again and again."""
+    moment = Moment("11-helm-rollback/f01ee4b", 95)
     assert moment.verdict().outcome is FAILED
+    conditions = moment.of("HelmRelease")["status"]["conditions"]
+    conditions[:] = [item for item in conditions if item["type"] == "Ready"]
+    conditions[0] |= {"status": "False", "reason": reason, "message": "HelmChart 'apps/shop' is not ready"}
+    for entry in moment.of("Kustomization")["status"]["history"]:
+        entry["totalReconciliations"] = 3
+    for later in (timedelta(0), moment.claim.deadline):
+        moment.now += later
+        verdict = moment.verdict()
+        assert verdict.outcome is INCONCLUSIVE
+        assert f"the HelmRelease shop cannot go on ({reason})" in verdict.because
+
+
+def test_the_digest_of_a_chart_from_a_registry_is_no_commit() -> None:
+    """With `chartRef` to an OCIRepository the version carries 12 hex of a digest, and values may come from a ConfigMap."""
+    moment = Moment("10-helm-bump-healthy/e9d4ea0", 40)
+    assert moment.verdict().outcome is SUCCEEDED
+    release = moment.of("HelmRelease")
+    release["spec"]["values"], release["spec"]["valuesFrom"] = {}, [{"kind": "ConfigMap", "name": "shop"}]
+    chart = "0.1.0+0cc9a8446c95"
+    release["status"] |= {
+        "lastAttemptedRevision": chart,
+        "lastAttemptedRevisionDigest": "sha256:0cc9a8446c95" + "0" * 52,
+    }
+    release["status"]["history"][0]["chartVersion"] = chart
+    assert moment.verdict().outcome is SUCCEEDED
+    release["status"].pop("lastAttemptedRevisionDigest")
+    assert moment.verdict().outcome is PENDING, "of another commit"
+
+
+def test_a_kustomization_whose_own_settings_stop_it_says_so_instead_of_waiting() -> None:
+    moment = Moment("02-bump-healthy/6b562c9", 35)
+    status = moment.of("Kustomization")["status"]
+    stopped = {
+        "status": "False",
+        "reason": "AccessDenied",
+        "message": "cross-namespace references have been blocked",
+    }
+    conditions = [c for c in status["conditions"] if c["type"] == "Ready"]
+    status["conditions"] = [conditions[0] | stopped, {"type": "Stalled", **stopped, "status": "True"}]
+    assert "AccessDenied" in moment.verdict().because
+    status["lastAttemptedRevision"] = status["lastAppliedRevision"] = "main@sha1:" + "0" * 40
+    verdict = moment.verdict()
+    assert verdict.outcome is INCONCLUSIVE
+    assert "does not go on (AccessDenied): cross-namespace references have been blocked" in verdict.because
 
 
 def test_a_commit_repaired_by_a_later_one_with_the_same_image_is_live_through_that_one() -> None:
