@@ -421,6 +421,24 @@ def test_with_argo_cd_it_may_read_the_application_that_a_target_names() -> None:
         ArgoCDObjects(objects).advice(ArgoCD("other", through=Through.KUBERNETES))
 
 
+@pytest.mark.parametrize("component", ["blue-green", "canary"])
+def test_a_component_says_which_deployments_the_bot_must_be_let_see(component: str) -> None:
+    """Without it every look at them would be refused, and no release of theirs ever be proven."""
+    text = (TEMPLATE / "components" / component / "README.md").read_text()
+    [line] = re.findall(r"`resourceNames: \[([^\]]+)\]`", text)
+    names = line.split(", ")
+    [path] = re.findall(r"`(bot/access/models/[\w.-]+)`", text)
+    rendered_names = [
+        document["metadata"]["name"]
+        for document in rendered(f"components/{component}/overlays/production")
+        if document["kind"] == "Deployment"
+    ]
+    assert sorted(names) == sorted(rendered_names)
+    [role, _] = yaml.safe_load_all((TEMPLATE / path).read_text())
+    assert role["metadata"]["namespace"] == NAMESPACE
+    assert role["rules"][0]["resources"] == ["deployments"]
+
+
 @BY_BOTH
 def test_its_roles_read_and_nothing_else(way: str) -> None:
     documents = rendered(f"bot/access/{way}", "kubectl")

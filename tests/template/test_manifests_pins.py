@@ -25,7 +25,7 @@ from bot.sandbox.cluster.manifest import CannotRender
 from bot.sandbox.demo.world import localised
 from tests.adapters.manifests.remote import Remote, opened
 from tests.template.rendered import IMAGE, OVERLAYS, TEMPLATE, copied, one, rendered
-from tests.template.test_manifests import with_pre_puller
+from tests.template.test_manifests import BY_BOTH, with_pre_puller
 
 V6 = PinValue("v6", "sha256:" + "6" * 64, IMAGE)
 V7 = PinValue("v7", "sha256:" + "7" * 64, IMAGE)
@@ -92,8 +92,8 @@ def repo_with(component: str, to: Path) -> Repo:
     return Repo(to)
 
 
-def images(root: Path) -> dict[str, str]:
-    documents = rendered(PRODUCTION, root=root)
+def images(root: Path, by: str = "sandbox") -> dict[str, str]:
+    documents = rendered(PRODUCTION, by, root)
     return {
         document["metadata"]["name"]: document["spec"]["template"]["spec"]["containers"][0]["image"]
         for document in documents
@@ -222,27 +222,32 @@ def test_without_names_two_entries_of_one_image_are_refused(tmp_path: Path) -> N
 # --- the pull requests of blue and green ---
 
 
-def test_blue_and_green_go_as_their_readme_says(tmp_path: Path) -> None:
+@BY_BOTH
+def test_blue_and_green_go_as_their_readme_says(by: str, tmp_path: Path) -> None:
     repo, known = repo_with("blue-green", tmp_path), with_component("blue-green")
     blue, green, production = (known[f"fraud-detector/{name}"] for name in ("blue", "green", "production"))
     for target in (blue, green, production):
         assert repo.value(target).tag == UNRELEASED
         repo.set(target, V6)
+    assert served_by(tmp_path, by) == ["blue", "green"]
     fill, switch, back = diffs("blue-green")
 
     filled = repo.set(green, V7)
     assert filled[: len(fill)] == fill
     assert "-    app.kubernetes.io/version: v6 # " + mark("green:tag") in filled
-    assert images(tmp_path) == {
+    assert images(tmp_path, by) == {
         "blue-inference-service": f"{IMAGE}:v6@{V6.digest}",
         "green-inference-service": f"{IMAGE}:v7@{V7.digest}",
     }
-    assert served_by(tmp_path) == ["blue"]
+    assert served_by(tmp_path, by) == ["blue"]
 
     assert repo.set(production, V7) == switch
-    assert served_by(tmp_path) == ["green"]
+    assert served_by(tmp_path, by) == ["green"]
     assert repo.set(production, V6, only_where=V7) == back
-    assert served_by(tmp_path) == ["blue"]
+    assert served_by(tmp_path, by) == ["blue"]
+    # Callers reach blue: whoever fills blue now would leave the Service without pods.
+    repo.set(blue, V7)
+    assert served_by(tmp_path, by) == []
 
 
 @pytest.mark.parametrize(
@@ -273,9 +278,9 @@ def test_the_old_deployment_goes_on_serving_until_the_new_ones_are_ready(
     assert old["affinity"] == one(before, "Deployment")["spec"]["template"]["spec"]["affinity"]
 
 
-def served_by(root: Path) -> list[str]:
+def served_by(root: Path, by: str = "sandbox") -> list[str]:
     """The slots that callers reach."""
-    documents = rendered(PRODUCTION, root=root)
+    documents = rendered(PRODUCTION, by, root)
     selector = one(documents, "Service", "inference-service")["spec"]["selector"]
     templates = [d["spec"]["template"]["metadata"]["labels"] for d in documents if d["kind"] == "Deployment"]
     return [labels["gitops-bot/slot"] for labels in templates if selector.items() <= labels.items()]
@@ -288,7 +293,8 @@ def mark(says: str) -> str:
 # --- the pull requests of the canary ---
 
 
-def test_the_canary_goes_as_its_readme_says(tmp_path: Path) -> None:
+@BY_BOTH
+def test_the_canary_goes_as_its_readme_says(by: str, tmp_path: Path) -> None:
     repo, known = repo_with("canary", tmp_path), with_component("canary")
     canary, production = known["fraud-detector/canary"], known["fraud-detector/production"]
     for target in (canary, production):
@@ -300,17 +306,19 @@ def test_the_canary_goes_as_its_readme_says(tmp_path: Path) -> None:
     tried, everybody = diffs("canary")
 
     assert repo.set(canary, V7)[: len(tried)] == tried
-    assert images(tmp_path) == {
+    assert images(tmp_path, by) == {
         "stable-inference-service": f"{IMAGE}:v6@{V6.digest}",
         "canary-inference-service": f"{IMAGE}:v7@{V7.digest}",
     }
+    assert served_by(tmp_path, by) == ["canary", "stable"]
     trying = repo.files()
     repo.set(canary, V6, only_where=V7)
     assert repo.files() == before
     repo.set(canary, V7)
     assert repo.files() == trying
     assert repo.set(production, V7)[: len(everybody)] == everybody
-    assert set(images(tmp_path).values()) == {f"{IMAGE}:v7@{V7.digest}"}
+    assert set(images(tmp_path, by).values()) == {f"{IMAGE}:v7@{V7.digest}"}
+    assert served_by(tmp_path, by) == ["canary", "stable"]
 
 
 # --- with git, and the command ---

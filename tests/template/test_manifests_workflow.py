@@ -106,6 +106,17 @@ def test_traffic_is_not_switched_to_a_version_that_neither_slot_runs(tmp_path: P
     assert "app.kubernetes.io/version=v7" in fault
 
 
+def test_the_slot_that_serves_is_not_filled(tmp_path: Path) -> None:
+    repo, known = repo_with("blue-green", tmp_path), with_component("blue-green")
+    blue, green, production = (known[f"fraud-detector/{name}"] for name in ("blue", "green", "production"))
+    for target, value in ((blue, V6), (green, V7), (production, V7)):
+        repo.set(target, value)
+    assert faults(rendered(PRODUCTION, root=tmp_path)) == []
+    repo.set(green, V6)
+    [fault] = faults(rendered(PRODUCTION, root=tmp_path))
+    assert "app.kubernetes.io/version=v7" in fault
+
+
 def test_the_script_goes_through_a_whole_repo(tmp_path: Path) -> None:
     require("promtool", "apt-get install prometheus")
     rendered("monitoring", "kubectl")
