@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,8 @@ from tests.engine.world import BrokenPromise, Crash, MemoryWorld, first, hand_pi
 NAME = "fraud-detector/production"
 EFFECTS = 8  # no action has more effects than this, so a crash after each of them is tried
 REST_WITHIN = 12
+# What each pass begins anew.
+OF_ONE_PASS = {"reads", "writes", "was", "was_wanted", "were_reverts"}
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,13 @@ def holds(world: MemoryWorld) -> None:
             taken_back = world.proposals[proposal.reverts - 1]
             if taken_back.kind is not Kind.DEPLOY:
                 raise BrokenPromise("a revert of a revert")
+
+
+def exactly(world: MemoryWorld) -> str:
+    """Everything there is, to the second: two worlds of which this is the same go on alike."""
+    known = {name: value for name, value in vars(world).items() if name not in OF_ONE_PASS}
+    # How long a pass took is of this machine.
+    return repr(known | {"journal": [replace(entry, seconds=0) for entry in world.journal]})
 
 
 def comes_to_rest(world: MemoryWorld) -> MemoryWorld:
@@ -278,6 +287,7 @@ def meanwhile(after: int, step: Step) -> Callable[[MemoryWorld], None]:
 def test_the_promises_hold_when_the_world_changes_during_a_look(start: str) -> None:
     world = STARTS[start]({"merge": MergePolicy.AUTO, "revert": RevertPolicy.AUTO})
     seen, queue, tried = {world.key()}, deque([(world, ())]), 0
+    followed: set[str] = set()
     while queue and len(seen) < 180:
         world, story = queue.popleft()
         for step in events(world):
@@ -287,8 +297,11 @@ def test_the_promises_hold_when_the_world_changes_during_a_look(start: str) -> N
                 try:
                     meanwhile(after, step)(other)
                     holds(other)
-                    comes_to_rest(other)
-                    ends_well(other)
+                    # Many moments of a look come to the very same world: what follows is then the same, too.
+                    if (reached := exactly(other)) not in followed:
+                        followed.add(reached)
+                        comes_to_rest(other)
+                        ends_well(other)
                 except BrokenPromise as broken:
                     raise BrokenPromise(f"{broken}\nthe story: {' -> '.join(told)}") from broken
         for step in (*events(world), PASSES[0], PASSES[1]):

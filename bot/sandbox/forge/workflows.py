@@ -1,5 +1,6 @@
 """Workflow files: which of them can be dispatched, with which inputs, under which title."""
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ def find(state: State, repo: Repository, commit: str, name: str) -> Workflow | N
     return None
 
 
+@functools.lru_cache(maxsize=64)  # every look at a run asks, and files seldom change
 def _read(number: int, file: str, content: bytes) -> Workflow:
     document = _document(content)
     # YAML 1.1 readers take the key `on` for True; this one is a 1.2 reader, and files are written for both.
