@@ -12,6 +12,7 @@ does not run in here, beside MLflow's credentials: run `answer.py ask` in the im
 import argparse
 import json
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,10 +50,10 @@ def fetch(name: str, version: str, folder: Path) -> dict[str, Any]:
 
 
 def _without_login(url: str | None) -> str | None:
-    """The address of the source without what git was logged in with: labels are for everybody."""
+    """The address of the source without what git was logged in with, or was given behind it: labels are for everybody."""
     if url is None or "://" not in url:
         return url
-    scheme, _, rest = url.partition("://")
+    scheme, _, rest = re.split(r"[?#]", url, maxsplit=1)[0].partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 

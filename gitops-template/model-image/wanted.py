@@ -3,11 +3,11 @@
 asked     The one that this run was started for: MODEL_NAME, MODEL_VERSION, IMAGE, TAG and TARGET of the environment. What
           is left out, or is `-`, is taken from PROMOTIONS, or is the bot's own: the tag `v7` for version 7.
 missing   Those that the targets of PROMOTIONS want now, by the aliases, tags and stages in MLflow. Which of them have
-          their image already is not known here.
+          their image already is not known here. A target whose image is not one of ours is said, and stops no other.
 
 Prints a JSON list on one line: model_name, model_version, image, tag, environment (that of the target, or ENVIRONMENT).
-All of it is hostile input: ends with 1 and a sentence when a value is not what it says, when the image is not below one
-of IMAGES (prefixes, separated by spaces), or when BUILD_ACTORS is set and ACTOR is not one of them.
+All of it is hostile input: `asked` ends with 1 and a sentence when a value is not what it says, when the image is not
+below one of IMAGES (prefixes, separated by spaces), or when BUILD_ACTORS is set and ACTOR is not one of them.
 PROMOTIONS is a path, by default that of promotions.yaml beside this folder.
 """
 
@@ -22,7 +22,8 @@ from typing import Any
 MODEL = re.compile(r"(?=.*\S)(?!\.{1,2}\Z)[^/:]{1,256}\Z")
 VERSION = re.compile(r"[0-9]{1,18}\Z")
 IMAGE = re.compile(r"[a-z0-9.-]+(?::[0-9]{1,5})?(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)+\Z")
-TAG = re.compile(r"(?!(?:buildcache|unreleased|latest)\Z)[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
+# `sha256-` begins the tags of signatures.
+TAG = re.compile(r"(?!(?:buildcache|unreleased|latest)\Z|sha256-)[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 ENVIRONMENT = re.compile(r"(?:[a-z0-9]+(?:[.-][a-z0-9]+)*)?\Z")
 
 Version = dict[str, str]
@@ -55,7 +56,11 @@ def missing(targets: list[Mapping[str, Any]], client: Any) -> Iterator[Version]:
             _say(f"Nothing is wanted for {target.get('name')}")
             continue
         environment = str(target.get("name", "")).partition("/")[2]
-        found = _checked(model, version, str(target.get("image", "")), f"v{version}", environment)
+        try:
+            found = _checked(model, version, str(target.get("image", "")), f"v{version}", environment)
+        except Unfit as error:
+            _say(f"Nothing is built for {target.get('name')}: {error}")
+            continue
         if (found["image"], found["tag"]) not in seen:
             seen.add((found["image"], found["tag"]))
             yield found
@@ -97,8 +102,8 @@ def _checked(model: str, version: str, image: str, tag: str, environment: str) -
         ("environment", environment, ENVIRONMENT),
     )
     for what, value, pattern in values:
-        # `$(` is what Azure Pipelines replaces, wherever it finds it.
-        if not pattern.match(value) or not value.isprintable() or "$(" in value:
+        # What Azure Pipelines replaces, wherever it finds it.
+        if not pattern.match(value) or not value.isprintable() or "$(" in value or "$[" in value:
             raise Unfit(f"{value[:80]!r} is not {'an' if what[0] in 'aeiou' else 'a'} {what}")
     allowed = os.environ.get("IMAGES", "").split()
     if not any(image == prefix or image.startswith(prefix.rstrip("/") + "/") for prefix in allowed):

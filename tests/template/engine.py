@@ -15,7 +15,10 @@ from pathlib import Path
 ENGINE = Path(os.environ.get("ENGINE", ""))
 SOURCE = Path(os.environ.get("MODEL_IMAGE", ""))
 DIGEST = "sha256:" + "7" * 64
-HOSTILE = "#5 ::set-output name=there::true\n::stop-commands::x\n##vso[task.setvariable variable=there]true"
+HOSTILE = (
+    "#5 ::set-output name=there::true\n::stop-commands::x\n##vso[task.setvariable variable=there]true\n"
+    ":::set-output name=there::true\n###vso[task.setvariable variable=there]true\n#\u200b#[add-path]/tmp"
+)
 TAGS = ENGINE / "tags.json"
 
 

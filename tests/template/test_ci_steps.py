@@ -67,6 +67,7 @@ def test_a_person_may_leave_out_what_follows() -> None:
         ({"IMAGE": "evil.azurecr.io/acme/x"}, "is not below"),
         ({"TAG": "buildcache"}, "is not a tag"),
         ({"TAG": "-v7"}, "is not a tag"),
+        ({"TAG": "sha256-" + "7" * 64 + ".sig"}, "is not a tag"),
         ({"IMAGES": ""}, "any of IMAGES, which is not set"),
         ({"MODEL_NAME": "unknown", "IMAGE": ""}, "which image is meant?"),
         ({"BUILD_ACTORS": "alice bot[bot]", "ACTOR": "mallory"}, "not one of BUILD_ACTORS"),
@@ -99,6 +100,7 @@ client.transition_model_version_stage("it's a model", "5", "Production")
 TARGETS = """
 defaults: {model: "it's a model", image: ghcr.io/acme/m}
 targets:
+  - {name: m/built-elsewhere, image: docker.io/them/m, when: {alias: champion}}
   - {name: m/production, when: {alias: champion}}
   - {name: m/twin, when: {alias: champion}}
   - {name: m/staging, when: {tag: deploy=staging}}
@@ -126,6 +128,7 @@ def test_what_the_targets_want_is_asked_of_mlflow(tmp_path: Path) -> None:
     ], done.stderr
     assert "Nothing is wanted for m/later" in done.stderr
     assert "Nothing is wanted for m/unknown" in done.stderr
+    assert "Nothing is built for m/built-elsewhere: docker.io/them/m is not below ghcr.io/acme" in done.stderr
     file.unlink()
     assert wanted("missing", **place).stdout == "[]\n"
     file.write_text("targets: {")
@@ -143,6 +146,13 @@ def test_what_talks_to_mlflow_comes_by_hash_and_is_the_version_that_the_bot_uses
 
 
 # --- the steps ---
+
+
+def no_order(logged: str) -> bool:
+    """Whether the CI that shows this takes none of it for an order: GitHub's runner looks for ##[ in a line, and for :: at its
+    beginning; Azure's agent for ##vso[ in a line. Comparing, .NET may skip what cannot be seen."""
+    visible = re.sub(r"[^ -~\r\n]", "", logged)
+    return "::" not in visible and "##" not in visible
 
 
 @dataclass(frozen=True)
@@ -207,9 +217,7 @@ def test_an_image_gets_its_tag_after_it_has_been_proven(job: Job, models: Path) 
     assert job.did("there") == "false\n"
     built = job.step("build", MODEL_NAME="a `b` $(c)")
     assert built.returncode == 0
-    # Nothing that a build prints may be an order to the CI that shows it.
-    assert "::" not in built.stdout + built.stderr
-    assert "##" not in built.stdout + built.stderr
+    assert no_order(built.stdout + built.stderr)
     job.did("prove")
     answered = json.loads((job.folder / "work" / "answer.json").read_text())
     assert [type(one) for one in answered["predictions"]] == [int, int]  # of two rows
@@ -221,7 +229,9 @@ def test_an_image_gets_its_tag_after_it_has_been_proven(job: Job, models: Path) 
     _build(next(call for call in calls if call[:2] == ["buildx", "build"]))
     for call in calls:
         if call[0] == "run":
-            assert {"--read-only", "--cap-drop", "no-new-privileges"} <= set(call)
+            assert {"--read-only", "--cap-drop", "no-new-privileges", "--pids-limit"} <= set(call)
+            # The first process of a container does not hear SIGTERM unless it says so; serve.py does.
+            assert ("--init" in call) == ("--rm" in call)
             assert call[call.index("--network") + 1] == "none"
             assert parse(next(word for word in call if "@" in word)).digest == engine.DIGEST
         assert SECRET not in " ".join(call)
@@ -274,14 +284,112 @@ def test_nothing_is_published_without_a_digest(job: Job) -> None:
     assert job.tags() == {}
 
 
+ORDERS = (
+    "##vso[task.setvariable variable=there]true",
+    "###vso[task.complete result=Succeeded]",
+    "#\u200b#[add-path]/x",
+)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_what_is_asked_for_gives_no_orders_by_being_refused(order: str) -> None:
+    script = str(MODEL_IMAGE / "ci.sh")
+    clean = {"PATH": os.environ["PATH"], **ASKED, "MODEL_NAME": f"{order}:"}
+    done = subprocess.run(
+        [script, "asked"], capture_output=True, text=True, env=clean, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is not a model name" in done.stderr
+    assert no_order(done.stderr)
+
+
+def test_a_model_that_is_fetched_gives_no_orders_by_what_it_is_called(job: Job) -> None:
+    program = job.folder / "work" / "fetch" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        f"#!/bin/sh\nprintf '%s\\n' '{ORDERS[0]}' '{ORDERS[1]}' >&2\nprintf '%s\\n' '::add-path::/x'\n"
+    )
+    program.chmod(0o755)
+    for step in ("fetch", "keep"):
+        done = job.step(step)
+        assert done.returncode == 0
+        assert no_order(done.stdout + done.stderr)
+        assert "task.setvariable" in done.stderr
+
+
+# An engine of a few lines, whose parts a test replaces by what goes wrong.
+ENGINE = """#!/bin/bash
+case "$*" in
+"run --rm"*) {ask} ;;
+"run --detach"*) echo the-container ;;
+exec*) {server} ;;
+logs*) echo 'it says ##vso[x]' ;;
+*) echo "$*" >>"$ENGINE/calls" ;;
+esac
+"""
+SAYS_7 = """echo '{"version": "7"}'"""
+
+
+def engine_that(job: Job, ask: str = "echo null", server: str = SAYS_7) -> None:
+    (job.folder / "bin" / "docker").write_text(ENGINE.replace("{ask}", ask).replace("{server}", server))
+    (job.folder / "work" / "digest").write_text(engine.DIGEST)
+
+
+def test_the_server_has_all_of_its_time_however_long_the_model_was_asked_before(job: Job) -> None:
+    engine_that(job, "sleep 2.5", f'[ -e "$ENGINE/up" ] || {{ touch "$ENGINE/up"; exit 1; }}; {SAYS_7}')
+    job.did("prove", PATIENCE="2")
+
+
+def test_a_model_that_never_answers_is_not_waited_for(job: Job) -> None:
+    engine_that(job, "exec sleep 60")
+    done = job.step("prove", PATIENCE="1")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "Error: the model did not load and answer its input example within 4 seconds"
+    ]
+
+
+def test_a_model_that_needs_more_memory_than_its_pod_has_is_told_so(job: Job) -> None:
+    engine_that(job, "exit 137")
+    done = job.step("prove")
+    assert done.returncode == 1
+    assert "it may need more than the memory that its pod has" in done.stderr
+
+
+def test_a_server_that_gets_never_ready_is_shown_by_its_log_and_removed(job: Job) -> None:
+    engine_that(job, server="exit 1")
+    done = job.step("prove", PATIENCE="1")
+    assert done.returncode == 1
+    assert "/health did not answer 200 within 1 seconds" in done.stderr
+    assert "it says # #vso[x]" in done.stderr
+    assert (job.engine / "calls").read_text() == "rm --force the-container\n"
+
+
+def test_a_tag_that_is_there_is_never_moved(job: Job) -> None:
+    other = "sha256:" + "8" * 64
+    (job.engine / "tags.json").write_text(json.dumps({f"{IMAGE}:v7": other}))
+    (job.folder / "work" / "digest").write_text(engine.DIGEST)
+    done = job.step("publish")
+    assert done.returncode == 1
+    assert f"{IMAGE}:v7 is there already, and is another image: {other}" in done.stderr
+    assert job.tags() == {f"{IMAGE}:v7": other}
+    job.did("publish", TAG="v8")
+    job.did("publish", TAG="v8")
+    assert job.tags()[f"{IMAGE}:v8"] == engine.DIGEST
+
+
 def test_people_are_told_what_happened_and_where(job: Job) -> None:
     with receiver() as heard:
         url = "https://ci.example/runs/1"
         job.did("tell", NOTIFY_URL=heard.url, RESULT="success", RUN_URL=url, MODEL_NAME='a "b" \\')
         job.did("tell", NOTIFY_URL=heard.url, RESULT="failure", RUN_URL=url)
+        job.did("tell", NOTIFY_URL=heard.url, RESULT="cancelled", RUN_URL=url)
+        job.did("tell", NOTIFY_URL=heard.url, RESULT="failure", RUN_URL=url, MODEL_NAME="")
         assert [one.document["text"] for one in heard.received] == [
             f'The image is built and proven: a "b" \\ version 7. {url}',
             f"There is no image: fraud-detector version 7. {url}",
+            f"There is no image, as the run was cancelled or took too long: fraud-detector version 7. {url}",
+            f"There is no image: what promotions.yaml wants is not known. {url}",
         ]
     # It is gone: that nobody could be told is no reason to fail.
     assert job.step("tell", NOTIFY_URL=heard.url).returncode == 0
@@ -308,6 +416,11 @@ def test_azure_gets_a_job_for_each_version_and_hands_out_by_environment(job: Job
         "v1": {key.upper(): value for key, value in other.items()},
     }
     assert job.did("matrix", "[]").splitlines()[0] == mark.format("versions") + "{}"
+    warning, versions, environments = job.did(
+        "matrix", json.dumps([other]), ENVIRONMENTS="staging qa"
+    ).splitlines()
+    assert warning.startswith("##vso[task.logissue type=warning]Nothing is built for production: ")
+    assert (versions, environments) == (mark.format("versions") + "{}", mark.format("environments"))
     (job.folder / "bin" / "az").symlink_to("/bin/true")
     for number, environment in enumerate(("staging", "production")):
         (job.folder / "work" / "digest").write_text(engine.DIGEST)

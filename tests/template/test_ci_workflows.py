@@ -108,6 +108,7 @@ def test_secrets_are_in_a_protected_environment_and_reach_no_step_that_runs_code
     }
     assert having == {
         ("missing", "Ask MLflow what the targets of promotions.yaml want"): MLFLOW,
+        ("missing", "Tell people that nobody knows"): {"NOTIFY_URL"},
         ("image", "Fetch the model; it exists, is READY, and says what it needs"): MLFLOW,
         ("image", "Keep what it answered in MLflow, for the bot to compare"): MLFLOW,
         ("image", "Tell people"): {"NOTIFY_URL"},
@@ -129,6 +130,27 @@ def test_the_tag_comes_last_after_everything_that_proves_the_image() -> None:
     for last in ("summary", "tell"):
         assert named("image", f"ci.sh {last}") > order[-1]
         assert re.search(r"always\(\)|!cancelled\(\)", steps("image")[named("image", f"ci.sh {last}")]["if"])
+
+
+def test_people_are_told_however_a_run_ends() -> None:
+    [told] = [step for step in steps("missing") if "ci.sh tell" in step.get("run", "")]
+    assert told["if"] == "${{ !success() }}"
+    assert steps("image")[-1]["if"] == "${{ always() && steps.before.outputs.there != 'true' }}"
+    told_by_azure = {
+        step["displayName"]: step["condition"]
+        for step in azure_steps(AZURE["stages"])
+        if "tell" in step.get("bash", "")
+    }
+    assert told_by_azure == {
+        "Tell people that nobody knows": "not(succeeded())",
+        "Say how it went, and tell people": "and(always(), ne(variables.there, 'true'))",
+    }
+
+
+def test_only_steps_whose_log_gives_no_orders_run_what_reads_names() -> None:
+    scripts = [step.get("run", "") for job in JOBS for step in steps(job)]
+    for script in [*scripts, *(step.get("bash", "") for step in azure_steps(AZURE["stages"]))]:
+        assert ".py" not in script
 
 
 def test_runs_for_the_same_image_wait_for_each_other() -> None:
@@ -225,6 +247,7 @@ def test_secrets_of_the_pipeline_reach_only_the_steps_that_need_them() -> None:
     }
     assert having == {
         "Ask MLflow what the targets of promotions.yaml want": MLFLOW,
+        "Tell people that nobody knows": {"NOTIFY_URL"},
         "Fetch the model; it exists, is READY, and says what it needs": MLFLOW,
         "Keep what it answered in MLflow, for the bot to compare": MLFLOW,
         "Say how it went, and tell people": {"NOTIFY_URL"},
@@ -239,6 +262,8 @@ def test_images_get_their_tags_after_the_approvals_of_their_environment() -> Non
     assert (job["deployment"], job["environment"]) == ("tag", "${{ environment }}")
     [environments] = [one for one in AZURE["parameters"] if one["name"] == "environments"]
     assert environments["default"] == ["staging", "production"]
+    # One model that fails is no reason to keep, night for night, what was proven from the others.
+    assert "in(dependencies.build.result, 'Succeeded', 'SucceededWithIssues', 'Failed')" in stage["condition"]
     scripts = json.dumps(AZURE["stages"][:-1])
     assert "publish" not in re.findall(r"ci\.sh (\w+)", scripts)
     connections = {

@@ -168,8 +168,9 @@ def test_an_answer_that_cannot_be_kept_is_said(
 
 
 def test_a_label_tells_where_the_source_is_and_not_what_git_was_logged_in_with() -> None:
-    program = "import fetch; print([fetch._without_login(url) for url in (None, 'git@h:a/b', 'https://u:p@h/a@b', 'https://h')])"
+    urls = [None, "git@h:a/b", "https://u:p@h/a@b", "https://h", "https://h/a?token=x@y#z"]
+    program = f"import fetch; print([fetch._without_login(url) for url in {urls}])"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=MODEL_IMAGE, check=True, capture_output=True, text=True
     )
-    assert done.stdout.strip() == "[None, 'git@h:a/b', 'https://h/a@b', 'https://h']"
+    assert done.stdout.strip() == "[None, 'git@h:a/b', 'https://h/a@b', 'https://h', 'https://h/a']"
