@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -228,13 +229,41 @@ def test_every_path_that_the_readmes_and_the_owners_name_is_there() -> None:
             assert list(TEMPLATE.glob(line.split()[0].strip("/"))), line
 
 
-def test_staging_can_be_merged_by_the_bot_and_production_cannot() -> None:
-    lines = [line.split() for line in (TEMPLATE / ".github" / "CODEOWNERS").read_text().splitlines()]
-    owners = {words[0]: words[1:] for words in lines if words and words[0] != "#"}
-    assert owners["/apps/*/overlays/staging/kustomization.yaml"] == []
-    assert owners["/apps/*/overlays/production/"]
+def owners(path: str) -> list[str]:
+    """Who must approve a change of this file: the last line of CODEOWNERS that matches."""
+    found: list[str] = []
+    for line in (TEMPLATE / ".github" / "CODEOWNERS").read_text().splitlines():
+        words = line.partition("#")[0].split()
+        if words and fnmatchcase(path, words[0].lstrip("/") + ("*" if words[0].endswith("/") else "")):
+            found = words[1:]
+    return found
+
+
+def test_staging_can_be_merged_by_the_bot_and_production_cannot(tmp_path: Path) -> None:
+    repo = Repo(copied(tmp_path, "apps"))
     merge = {name: str(target.merge) for name, target in targets().items()}
     assert merge == {"fraud-detector/staging": "auto", "fraud-detector/production": "review"}
+    for target in targets().values():
+        before = repo.files()
+        repo.set(target, V7)
+        changed = [path for path, said in repo.files().items() if said != before[path]]
+        assert len(changed) == 2
+        assert [bool(owners(path)) for path in changed] == [str(target.merge) == "review"] * 2
+    assert owners("apps/inference-service/base/server/deployment.yaml") == ["@acme/platform"]
+    assert owners(".github/validate.py") == ["@acme/platform"]
+
+
+def test_whoever_sets_it_up_learns_what_an_owner_does_to_automatic_reverts() -> None:
+    """GitHub calls such a pull request blocked for the bot, too: at night it would wait, and nobody would know why."""
+    assert [str(target.revert) for target in targets().values()] == ["auto", "auto"]
+    assert owners(f"{PRODUCTION}/release.yaml")
+    [step] = re.findall(r"^4\. (?s:.*?)(?=^5\. )", (TEMPLATE / "README.md").read_text(), re.MULTILINE)
+    assert "a revert of production waits for" in step
+    assert "with no other approval" in step
+    alerts = re.findall(r"`(GitopsBot\w+)`", step)
+    assert all(alert in (TEMPLATE / "monitoring/rules/gitops-bot.yaml").read_text() for alert in alerts)
+    for component in ("blue-green", "canary"):
+        assert "`README.md`, step 4" in (TEMPLATE / "components" / component / "README.md").read_text()
 
 
 def test_every_component_has_its_sequence_of_pull_requests() -> None:
