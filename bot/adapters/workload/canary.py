@@ -60,6 +60,7 @@ def _undecided(canary: Document, candidate: Reading, phase: str) -> Reading:
         wanted=max(candidate.wanted, 1),
         done=False,
         pods=() if resting else candidate.pods,
+        evicted=() if resting else candidate.evicted,
         failed=_failed(canary) if phase == "Failed" else None,
         failed_at=moment(status, "lastTransitionTime"),
         held=_held(canary, phase),

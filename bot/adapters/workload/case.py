@@ -48,7 +48,7 @@ class Case:
     @cached_property
     def findings(self) -> list[Finding]:
         """What is wrong with the new pods, the worst first."""
-        return findings(self.reading.pods, self.claim, self.now)
+        return findings(self.reading.pods, self.reading.evicted, self.claim, self.now)
 
     @cached_property
     def good_since(self) -> datetime:

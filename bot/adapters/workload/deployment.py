@@ -1,5 +1,6 @@
 """A Deployment: done is stricter than `kubectl rollout status` (fixtures/kubernetes, rules 1 to 4, 7 and 9)."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,12 +15,13 @@ from bot.adapters.workload.fields import (
     of_kind,
 )
 from bot.adapters.workload.images import images
-from bot.adapters.workload.pods import Pod, read_pod
+from bot.adapters.workload.pods import Pod, evicted_of, read_pod
 from bot.adapters.workload.reading import Reading, Revision
 from bot.adapters.workload.wording import excerpt, name
 from bot.core.fields import child, text
 
 HASH = "pod-template-hash"
+_DENIED = re.compile(r"denied the request|violates PodSecurity")
 _REVISION = "deployment.kubernetes.io/revision"
 
 
@@ -36,6 +38,7 @@ def read_deployment(documents: Sequence[Document], wanted: str) -> Reading | Non
         current is not None and progressing is not None and f'"{name_of(current)}"' in progressing.message
     )
     replicas = number(spec, "replicas", 1)
+    refused = _refused(current)
     return Reading(
         what=f"Deployment {name(wanted)}",
         images=images(child(spec, "template")),
@@ -50,7 +53,9 @@ def read_deployment(documents: Sequence[Document], wanted: str) -> Reading | Non
         revisions=tuple(replica_set_revision(item) for item in owned(documents, "ReplicaSet", deployment)),
         pods=pods_of(documents, current),
         held="a person has paused it" if spec.get("paused") is True else None,
-        blocked=f"its pods cannot be created: {excerpt(failure.message)}" if failure and failure.status == "True" else None,
+        blocked=f"its pods cannot be created: {excerpt(failure.message)}" if failure and failure.status == "True" and not refused else None,
+        refused=refused,
+        evicted=evicted_of(documents, current),
         hint=_hint(deployment) if named_by_it else None,
     )  # fmt: skip
 
@@ -76,6 +81,14 @@ def new_replica_set(deployment: Document, documents: Sequence[Document]) -> Docu
         ]
     # The controller takes the oldest of several equal ones.
     return min(same, key=lambda item: text(child(item, "metadata"), "creationTimestamp"), default=None)
+
+
+def _refused(current: Document | None) -> str | None:
+    """What an admission says against the new pods themselves; a quota, a webhook that is down and old pods say nothing of them."""
+    failure = conditions(current).get("ReplicaFailure") if current is not None else None
+    if failure is None or failure.status != "True" or _DENIED.search(failure.message) is None:
+        return None
+    return f"its pods are refused: {excerpt(failure.message)}"
 
 
 def replica_set_revision(document: Document) -> Revision:

@@ -35,9 +35,10 @@ _READERS: Mapping[WorkloadKind, Callable[[Sequence[Document], str], Reading | No
 def judge(workload: Workload, documents: Sequence[Document], claim: Claim, now: datetime) -> Verdict:
     """The verdict about the claim from one reading: the workload, its revisions and the pods of the newest one.
 
-    FAILED only for what this release did: its pods crashed twice, could not be started, or were begun and are not
-    all available at the bot's own deadline; or its controller gave it up. Never because of a pause, a full quota, pods
-    that no node can take, a registry that does not answer, or another image.
+    FAILED only for what this release did: its pods crashed twice, were evicted twice by their own limits, could not be
+    started, or were begun (or refused by an admission) and are not all available at the bot's own deadline; or its
+    controller gave it up. Never because of a pause, a full quota, pods that no node can take or answers for, a registry
+    that does not answer, or another image.
     """
     return verdict_of(case_of(workload, documents, claim, now), workload, claim, now)
 
@@ -146,6 +147,8 @@ def _late(case: Case) -> Verdict | None:
         return None
     reading = case.reading
     because = f"{reading.counted}, and the deadline has passed"
+    if reading.refused is not None:
+        return case.verdict(Outcome.FAILED, f"{reading.refused}; {because}")
     unready = [pod for pod in reading.pods if not pod.ready]
     if reading.pods and (unready or not reading.patient):
         return case.verdict(Outcome.FAILED, f"{_sign(case)}{because}")
@@ -154,7 +157,8 @@ def _late(case: Case) -> Verdict | None:
 
 def _rolling(case: Case) -> Verdict | None:
     hint = f"; {case.reading.hint}, which may pass" if case.reading.hint else ""
-    return case.pending(f"{_sign(case)}{case.reading.counted}{hint}")
+    refused = f"{case.reading.refused}; " if case.reading.refused else ""
+    return case.pending(f"{refused}{_sign(case)}{case.reading.counted}{hint}")
 
 
 def _sign(case: Case) -> str:

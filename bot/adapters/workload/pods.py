@@ -4,13 +4,26 @@
 probe alike, and Pending for an image that cannot be pulled. In a crash loop `state` is sometimes plainly `running`, and `lastState` sometimes empty.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.adapters.workload.fields import Document, conditions, moment, name_of, number
+from bot.adapters.workload.fields import (
+    Condition,
+    Document,
+    belongs_to,
+    conditions,
+    moment,
+    name_of,
+    number,
+    of_kind,
+)
 from bot.core.fields import child, maps, text
 
+_OWN_LIMIT = re.compile(
+    r"exceeds the limit|exceeds the total limit of containers|exceeded its local ephemeral storage limit"
+)
 # No more pods of a workload than this are looked at; its counters speak for the others.
 MOST_PODS = 500
 
@@ -45,6 +58,8 @@ class Pod:
     """A pod; `ready_since` is when its readiness, or the lack of it, began.
 
     One that is `leaving`, or has ended, is no longer counted by its controller, whatever else it says of itself.
+    `lost` is whether its containers were well and its node has fallen silent, `scheduled` whether a node was to take it.
+    `evicted` is what the kubelet says of one that used more than its own limits.
     """
 
     name: str
@@ -54,6 +69,9 @@ class Pod:
     ready_since: datetime | None
     unschedulable: str | None
     containers: tuple[Container, ...]
+    lost: bool = False
+    scheduled: bool = False
+    evicted: str = ""
 
     @property
     def since(self) -> datetime | None:
@@ -75,7 +93,31 @@ def read_pod(document: Document) -> Pod:
         ready_since=ready.changed if ready else None,
         unschedulable=(scheduled.message or scheduled.reason) if scheduled and refused else None,
         containers=tuple(_containers(child(document, "status"))),
+        lost=_lost(found),
+        scheduled=scheduled is not None and scheduled.status == "True",
+        evicted=_evicted(child(document, "status")),
     )
+
+
+def evicted_of(documents: Sequence[Document], owner: Document | None) -> tuple[Pod, ...]:
+    """Its pods that have ended by their own limits; those that the node had no room for are not among them."""
+    owned = [item for item in of_kind(documents, "Pod") if owner is not None and belongs_to(item, owner)]
+    return tuple(pod for pod in map(read_pod, owned) if pod.evicted)
+
+
+def _lost(found: Mapping[str, Condition]) -> bool:
+    """The node's controller then takes Ready away, and nothing else (kubernetes, MarkPodsNotReady)."""
+    ready, containers = found.get("Ready"), found.get("ContainersReady")
+    if ready is None or containers is None or ready.status != "False" or containers.status != "True":
+        return False
+    return ready.reason != "ReadinessGatesNotReady"
+
+
+def _evicted(status: Document) -> str:
+    """The words of the kubelet's eviction manager about limits of the pod's own, rather than about the node's lack."""
+    message = text(status, "message")
+    own = text(status, "reason") == "Evicted" and _OWN_LIMIT.search(message) is not None
+    return message if own else ""
 
 
 def _containers(status: Document) -> Iterator[Container]:

@@ -25,6 +25,8 @@ class Reading:
     available, `done_since` when that was written at the earliest. `completed` is whether the current revision was
     rolled out before, so that what is missing now came later. `failed`, `held` and `blocked` are sentences: its
     controller gave the release up (at `failed_at`), a person's setting stops it, something beside the release stops it.
+    `refused` is a sentence, too: what creates its pods is told that they are not allowed, which only the deadline ends.
+    `evicted` are pods of the current revision that have gone because they used more than they may.
     With `patient` the deadline condemns only where a new pod is not ready. An `elastic` one may have no pods at all
     while it is well.
     """
@@ -45,6 +47,8 @@ class Reading:
     failed_at: datetime | None = None
     held: str | None = None
     blocked: str | None = None
+    refused: str | None = None
+    evicted: tuple[Pod, ...] = ()
     hint: str | None = None
     patient: bool = False
     elastic: bool = False

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from bot.adapters.workload.deployment import counted, owned, pods_of, replica_set_revision
 from bot.adapters.workload.fields import Condition, Document, conditions, label, moment, named, number
 from bot.adapters.workload.images import images
+from bot.adapters.workload.pods import evicted_of
 from bot.adapters.workload.reading import Reading
 from bot.adapters.workload.wording import excerpt, name
 from bot.core.fields import child, maps, text
@@ -43,6 +44,7 @@ def read_rollout(documents: Sequence[Document], wanted: str) -> Reading | None:
         current=replica_set_revision(current) if current else None,
         revisions=tuple(replica_set_revision(item) for item in own),
         pods=pods_of(documents, current),
+        evicted=evicted_of(documents, current),
         failed=_aborted(status, known),
         failed_at=moment(status, "abortedAt") or (progressing.updated if progressing else None),
         held=_held(spec, status, known),

@@ -15,6 +15,8 @@ CRASHES = 2
 FORGIVEN = timedelta(minutes=10)
 # Secrets and ConfigMaps of the same commit may come a little after the pod, and the first pull may be unlucky.
 PATIENCE = timedelta(seconds=20)
+# A kubelet that is there says within seconds that it has begun with a pod.
+SILENCE = timedelta(minutes=2)
 
 _PULL = (
     "ErrImagePull",
@@ -50,9 +52,13 @@ class Finding:
     innocent: bool = False
 
 
-def findings(pods: Sequence[Pod], claim: Claim, now: datetime) -> list[Finding]:
-    """Everything that is wrong with the new pods, the worst first."""
-    found = [*_crashes(pods, claim, now), *(item for pod in pods for item in _hindrances(pod, claim, now))]
+def findings(pods: Sequence[Pod], evicted: Sequence[Pod], claim: Claim, now: datetime) -> list[Finding]:
+    """Everything that is wrong with the new pods, the worst first; `evicted` are those that have gone."""
+    found = [
+        *_evictions(evicted, claim),
+        *_crashes(pods, claim, now),
+        *(item for pod in pods for item in _hindrances(pod, claim, now)),
+    ]
     return sorted(found, key=lambda item: (not item.fault, item.innocent))
 
 
@@ -138,6 +144,18 @@ def _node_was_lost(ended: Ending) -> bool:
     return ended.reason in ("Unknown", "ContainerStatusUnknown")
 
 
+def _evictions(evicted: Sequence[Pod], claim: Claim) -> Iterator[Finding]:
+    """A pod that fills more than its own limits is evicted again and again, and is well in between."""
+    merged = claim.merged_at.replace(microsecond=0)
+    own = [pod for pod in evicted if pod.created is not None and pod.created >= merged]
+    for pod in own[:1]:
+        others = f", {len(own)} pods in all" if len(own) > 1 else ""
+        said = (
+            f"pod {name(pod.name)} was evicted, as it used more than it may{others}: {excerpt(pod.evicted)}"
+        )
+        yield Finding(said, pod.name, fault=len(own) >= CRASHES)
+
+
 # --- What keeps a pod from starting ----------------------------------------------------------------
 
 
@@ -146,6 +164,11 @@ def _hindrances(pod: Pod, claim: Claim, now: datetime) -> Iterator[Finding]:
         said = f"pod {name(pod.name)} cannot be scheduled: {excerpt(pod.unschedulable)}"
         yield Finding(said, pod.name, innocent=True)
     begun = max(claim.merged_at, pod.created) if pod.created else claim.merged_at
+    if pod.lost:
+        yield Finding(f"pod {name(pod.name)} is on a node that does not answer", pod.name, innocent=True)
+    if pod.scheduled and not pod.containers and now - begun > SILENCE:
+        said = f"pod {name(pod.name)} is given to a node that has not begun with it"
+        yield Finding(said, pod.name, innocent=True)
     for container in pod.containers:
         if container.waiting in _PULL or container.waiting in _CREATE:
             said = f": {excerpt(container.message)}" if container.message else ""

@@ -1,5 +1,7 @@
 """Every trap of fixtures/kubernetes/README.md by its name, from the recordings or in the shape that was recorded."""
 
+import copy
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -264,6 +266,39 @@ def test_an_evicted_pod_has_ended_and_is_ignored() -> None:
     assert evicted.outcome == "pending"
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Usage of EmptyDir volume "tmp" exceeds the limit "64Mi". ',
+        "Pod ephemeral local storage usage exceeds the total limit of containers 2Gi. ",
+        'Container web exceeded its local ephemeral storage limit "2Gi". ',
+    ],
+)
+def test_pods_that_are_evicted_by_their_own_limits_condemn_the_release_though_others_are_well(
+    message: str,
+) -> None:
+    """Each is well until it has filled what it may, and another follows: no counter ever says so."""
+    found = situation("02-image-bump-healthy", 40)
+    assert found.outcome == "succeeded"
+    gone = copy.deepcopy(new_pods(found)[0])
+    gone["status"] = {"phase": "Failed", "reason": "Evicted", "message": message}
+
+    def with_gone(*names: str) -> Situation:
+        pods = [{**gone, "metadata": gone["metadata"] | {"name": one}} for one in names]
+        return replace(found, documents=[*found.documents, *pods])
+
+    assert with_gone("web-a").outcome == "succeeded"
+    verdict = with_gone("web-a", "web-b").verdict()
+    assert verdict.outcome == "failed"
+    assert "pod web-a was evicted, as it used more than it may, 2 pods in all" in verdict.because
+    gone["status"]["message"] = (
+        "The node was low on resource: memory. Threshold quantity: 100Mi, available: 80Mi. "
+    )
+    assert with_gone("web-a", "web-b").outcome == "succeeded"
+    gone["status"]["message"], gone["metadata"]["creationTimestamp"] = message, "2026-11-01T00:00:00Z"
+    assert with_gone("web-a", "web-b").outcome == "succeeded", "of before the merge"
+
+
 def test_a_crash_loop_whose_state_reads_running_is_seen() -> None:
     found = situation("05-crash-loop", 19)
     assert "running" in new_pods(found)[0]["status"]["containerStatuses"][0]["state"]
@@ -363,6 +398,30 @@ def test_a_full_quota_is_not_the_releases_fault_even_after_both_deadlines(record
     found = situation(recording, 44)
     assert found.outcome == "inconclusive"
     assert "exceeded quota" in found.verdict().because
+
+
+def refusing(message: str) -> Situation:
+    """08, where it is not a quota that keeps the pods away; 44 s is past the bot's own deadline."""
+
+    def change(item: dict[str, Any]) -> None:
+        for condition in item["status"].get("conditions", ()):
+            if condition["type"] == "ReplicaFailure":
+                condition["message"] = message
+
+    return situation("08-quota-exceeded", 30).changed("ReplicaSet", change).changed("Deployment", change)
+
+
+def test_pods_that_an_admission_refuses_condemn_the_release_at_the_deadline() -> None:
+    found = refusing('admission webhook "verify.acme.dev" denied the request: the image is not signed')
+    assert found.about(deadline=timedelta(minutes=5)).outcome == "pending"
+    verdict = found.about(deadline=timedelta(seconds=20)).verdict()
+    assert verdict.outcome == "failed"
+    assert "its pods are refused: admission webhook" in verdict.because
+
+
+def test_a_webhook_that_is_down_condemns_nothing() -> None:
+    found = refusing('Internal error occurred: failed calling webhook "x": connect: connection refused')
+    assert found.about(deadline=timedelta(seconds=20)).outcome == "inconclusive"
 
 
 def test_pods_that_no_node_can_take_are_not_the_releases_fault() -> None:

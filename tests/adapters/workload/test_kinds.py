@@ -168,6 +168,37 @@ def test_a_daemon_set_fails_by_a_new_pod_and_not_by_a_node_that_is_down() -> Non
     assert daemon_set(down, LATE).outcome == "inconclusive"
 
 
+def silent(documents: Documents, **conditions: str) -> Documents:
+    """The same with the pod on the first node saying this."""
+    first = next(item for item in documents if item["kind"] == "Pod")
+    first["status"]["conditions"] = [
+        {"type": type_, "status": status, "lastTransitionTime": at(5)} for type_, status in conditions.items()
+    ]
+    return documents
+
+
+def test_a_node_that_falls_silent_is_not_the_releases_fault() -> None:
+    """The node's controller takes Ready away, and the pod of a DaemonSet stays there for ever."""
+    lost = silent(daemons(available=1), Ready="False", ContainersReady="True")
+    verdict = daemon_set(lost, LATE).verdict()
+    assert verdict.outcome == "inconclusive"
+    assert "pod churn-0 is on a node that does not answer" in verdict.because
+    unready = silent(daemons(available=1), Ready="False", ContainersReady="False")
+    assert daemon_set(unready, LATE).outcome == "failed"
+    gates = silent(daemons(available=1), Ready="False", ContainersReady="True")
+    gates[-2]["status"]["conditions"][0]["reason"] = "ReadinessGatesNotReady"
+    assert daemon_set(gates, LATE).outcome == "failed"
+
+
+def test_a_node_that_never_begins_with_a_pod_is_not_the_releases_fault() -> None:
+    given = silent(daemons(available=1), PodScheduled="True")
+    given[-2]["status"].pop("containerStatuses")
+    assert daemon_set(given, 60).outcome == "pending"
+    verdict = daemon_set(given, LATE).verdict()
+    assert verdict.outcome == "inconclusive"
+    assert "pod churn-0 is given to a node that has not begun with it" in verdict.because
+
+
 def test_a_daemon_set_that_no_node_wants_serves_nobody() -> None:
     found = daemons()
     found[0]["status"] = {"observedGeneration": 2, "desiredNumberScheduled": 0}
