@@ -26,7 +26,7 @@ def check(ctx: click.Context, files: Sequence[Path], as_json: bool) -> None:
     """Say every fault of FILES, each with its place and its cure.
 
     A file with `promotions` in its name is read as promotions.yaml, any other as bot.yaml. Without FILES: the
-    bot.yaml in force, and ./promotions.yaml if there is one. Secrets of bot.yaml must be readable.
+    bot.yaml in force and ./promotions.yaml, or the one of them that there is. Secrets of bot.yaml must be readable.
     """
     from bot.config.faults import Fault, Faults
 
@@ -47,8 +47,14 @@ def check(ctx: click.Context, files: Sequence[Path], as_json: bool) -> None:
 
 
 def _in_force(shell: Shell) -> list[Path]:
+    from bot.config.settings import FILE
+
     promotions = Path("promotions.yaml")
-    return [shell.path(), *([promotions] if promotions.is_file() else [])]
+    if not promotions.is_file():
+        return [shell.path()]
+    # A manifests repo has no bot.yaml, and one that nobody named need not be there.
+    named = shell.path() != Path(FILE)
+    return [*([shell.path()] if named or Path(FILE).is_file() else []), promotions]
 
 
 def _read(path: Path) -> None:

@@ -22,18 +22,20 @@ _SHOWN = 10
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--model", help="The registered model in MLflow, such as fraud-detector.")
 @click.option("--image", help="Its image without a tag, such as ghcr.io/acme/fraud-detector.")
-@click.option("--gitops", type=click.Choice(["argocd", "flux"]), help="What applies the manifests.")
-@click.option("--ci", type=click.Choice(["github", "azure"]), help="What builds images.")
-@click.option("--repo", help="The repo at GitHub: https://github.com/acme/manifests.git.")
-@click.option("--domain", help="Hosts are below it: MODEL.example.com, mlflow.example.com and so on.")
+@click.option(
+    "--gitops", type=click.Choice(["argocd", "flux"]), help="What applies the manifests (default: argocd)."
+)
+@click.option("--ci", type=click.Choice(["github", "azure"]), help="What builds images (default: github).")
+@click.option("--repo", help="The repo at GitHub, such as https://github.com/acme/manifests.git.")
+@click.option("--domain", help="Hosts are below it, such as mlflow.example.com (default: nobody's).")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 @everywhere
 @click.pass_context
 def init(ctx: click.Context, /, folder: Path, force: bool, **options: str | None) -> None:
-    """Write a manifests repo into DIR, with all that a model needs in production.
+    """Write a manifests repo into DIR, made for production.
 
-    Asks for what is left out when it runs in a terminal. Writes every file or, when one is there that says something
-    else, none.
+    Asks for what is left out when it runs in a terminal; elsewhere --model, --image and --repo must be given. Writes
+    every file or, when one is there that says something else, none.
     """
     from bot.cli.init_tree import Occupied, tree, write
     from bot.sandbox.template import template
@@ -55,6 +57,9 @@ def _answers(options: dict[str, Any]) -> "Answers":
     from bot.cli.init_answers import NOBODYS, Answers
     from bot.config import answers as held
 
+    missing = [f"--{option} is missing" for option in ("model", "image", "repo") if options[option] is None]
+    if missing and not sys.stdin.isatty():
+        raise click.UsageError(f"{', '.join(missing)}, and there is no terminal to ask in.")
     model = _held("model", "Model in MLflow", options["model"], held.model)
     image = _held("image", "Image of it, without a tag", options["image"], held.image)
     url, host, repository = _held("repo", "Address of this repo at GitHub", options["repo"], held.repository)
@@ -70,8 +75,6 @@ def _held(
     from bot.config.answers import BadAnswer
 
     if given is None and not sys.stdin.isatty():
-        if default is None:
-            raise click.UsageError(f"--{option} is missing, and there is no terminal to ask in.")
         given = default
     while True:
         try:
@@ -98,9 +101,7 @@ def _occupied(folder: Path, paths: list[str], *, force: bool) -> str:
 def _next(folder: Path, count: int, answers: "Answers") -> str:
     there = shlex.quote(str(folder))
     overlay = shlex.quote(str(folder / "apps/inference-service/overlays/production"))
-    push = (
-        f"git init -qb main && git add . && git commit -qm Start && git push {shlex.quote(answers.url)} main"
-    )
+    push = f"git init -qb main && git add . && git commit -qm Start && git push {shlex.quote(answers.url)} HEAD:main"
     return "\n".join(
         [
             f"{count} files are in {folder}. In Kubernetes the model is called {answers.name}.",

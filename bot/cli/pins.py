@@ -9,7 +9,7 @@ from bot.cli.shell import Shell, as_json, everywhere, known
 from bot.cli.text import console, print_json, table
 
 
-@click.command()
+@click.command(short_help="Where pins stand, what they say, and where they could.")
 @click.argument("words", nargs=-1, metavar="[TARGET|find IMAGE]")
 @everywhere
 @as_json

@@ -10,6 +10,7 @@ from bot.config.faults import quoted
 from bot.config.fields import GitHubRepository, ImageRepository, RepositoryUrl
 
 _ELSEWHERE = (".gitlab.com", ".bitbucket.org", ".dev.azure.com", ".visualstudio.com", ".codeberg.org")
+_OWNER_AND_NAME = re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+\Z")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,180}}\Z)(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}\Z")
 
@@ -32,11 +33,19 @@ def image(text: str) -> str:
         raise BadAnswer(
             f"{quoted(text)} has an address for a registry. Give it a name: `ghcr.io/acme/model`."
         )
-    return found
+    host, slash, path = found.partition("/")
+    return f"{host.lower()}{slash}{path}"
 
 
 def repository(text: str) -> tuple[str, str, str]:
-    """Of the address of a repo at GitHub: that for git with its scheme, its host, and `owner/name`. Raises `BadAnswer`."""
+    """Of the address of a repo at GitHub: that for git with its scheme, its host, and `owner/name`. Raises `BadAnswer`.
+
+    `owner/name` alone is a repo at github.com.
+    """
+    if _OWNER_AND_NAME.match(text):
+        text = f"https://github.com/{text.removesuffix('.git')}.git"
+    elif text.startswith("github.com/"):
+        text = f"https://{text}"
     url = _held(TypeAdapter(RepositoryUrl), text)
     if "://" not in url:
         url = f"ssh://{url.replace(':', '/', 1)}"

@@ -32,13 +32,14 @@ def examine(bot: "Bot") -> list[Finding]:
     return [*_machine(bot), *_neighbours(bot), *_targets(bot)]
 
 
-def _asked(what: str, question: Callable[[], str], fix: str) -> Finding:
+def _asked(what: str, question: Callable[[], str], fix: str, unanswered: str = "") -> Finding:
+    """`fix` is the cure of a bad answer, `unanswered` that of none, where it is another one."""
     try:
         return Finding(what, True, question())
     except Refused as refused:
         return Finding(what, False, str(refused), fix)
     except Retryable as retryable:
-        return Finding(what, False, f"no answer: {retryable}", fix)
+        return Finding(what, False, f"no answer: {retryable}", unanswered or fix)
 
 
 def _machine(bot: "Bot") -> Iterator[Finding]:
@@ -86,6 +87,7 @@ def _neighbours(bot: "Bot") -> Iterator[Finding]:
         "promotions.yaml",
         lambda: _catalogue(bot),
         "Mend the file by a pull request; until then the last good one is in force.",
+        "It is read from the manifests repo: mend the way there first. Targets are checked after that.",
     )
 
 

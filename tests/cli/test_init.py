@@ -33,11 +33,14 @@ from bot.config.promotions import load_promotions, parse_promotions
 from bot.core.names import TARGET
 from bot.core.target import ArgoCD, Flux, Workflow
 from bot.sandbox.cluster.render import render
+from bot.sandbox.serving import free_port
 from tests.cli.bots import gitops_bot
 from tests.parts import require
 from tests.template.rendered import TEMPLATE
 
 ROOT = TEMPLATE.parent
+IDENTITY = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+PROTOCOL = "acme.cert-manager.io"  # by which certificates are asked for; no team's name
 LABEL = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]\Z|[a-z]\Z")
 PLAIN = Answers(
     "churn", "ghcr.io/Umbrella/churn".lower(), "https://github.com/umbrella/gitops.git", "github.com", "umbrella/gitops"
@@ -221,7 +224,9 @@ def test_no_name_of_the_example_is_left(
             continue
         text = said.decode().replace(json.dumps(answers.model, ensure_ascii=False), "")
         text = text.replace("acme.cert-manager.io/", "")  # ACME, the protocol
-        assert not re.search(r"fraud-detector|acme", text.replace(answers.name, "")), path
+        assert not re.search(r"fraud-detector|acme", text.replace(answers.name, "").replace(PROTOCOL, "")), (
+            path
+        )
         assert "fraud-detector" not in path.replace(answers.name, "")
     [settings_file] = folder.glob("bot/overlays/*/bot.yaml")
     document = yaml.safe_load(settings_file.read_text())
@@ -254,6 +259,8 @@ def test_the_bot_in_the_cluster_reaches_the_forge_with_its_token_alone(
     ("repo", "manifests", "api"),
     [
         ("git@github.com:a/b.git", "https://github.com/a/b.git", None),
+        ("a/b", "https://github.com/a/b.git", None),
+        ("github.com/a/b", "https://github.com/a/b", None),
         ("ssh://git@ssh.github.com:443/a/b.git", "https://github.com/a/b.git", None),
         ("https://github.com/a/b", "https://github.com/a/b", None),
         (
@@ -277,7 +284,9 @@ def test_the_address_of_the_repo_says_where_the_forge_is(repo: str, manifests: s
 def test_hosts_are_below_the_domain_that_was_said(tmp_path: Path) -> None:
     assert init(tmp_path, domain="Models.Umbrella.example").exit_code == 0
     said = {
-        path: text.decode() for path, text in content(tmp_path).items() if not path.startswith(".schemas/")
+        path: text.decode().replace(PROTOCOL, "")
+        for path, text in content(tmp_path).items()
+        if not path.startswith(".schemas/")
     }
     assert not [path for path, text in said.items() if "acme" in text or "your-domain" in text]
     assert "https://churn.staging.models.umbrella.example/health" in said["promotions.yaml"]
@@ -314,6 +323,47 @@ def test_what_is_no_domain_is_refused_with_its_cure(domain: str, tmp_path: Path)
     assert "--domain: " in result.output
     assert "`example.com`" in result.output
     assert not (tmp_path / "repo").exists()
+
+
+# --- after it, before anything is there ---
+
+
+def test_each_command_in_the_list_of_commands_is_told_to_its_end() -> None:
+    listed = gitops_bot("--help").output.partition("Commands:")[2]
+    assert "init " in listed
+    assert "..." not in listed
+
+
+def test_in_the_folder_that_it_wrote_config_check_needs_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tree's README says `gitops-bot config check`; a bot.yaml may come much later."""
+    init(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITOPS_BOT_CONFIG", raising=False)
+    result = gitops_bot("config", "check")
+    assert (result.exit_code, result.output) == (0, "promotions.yaml: fine\n")
+    monkeypatch.setenv("GITOPS_BOT_CONFIG", "nowhere.yaml")
+    assert gitops_bot("config", "check").exit_code == 2
+
+
+def test_while_nothing_is_reachable_doctor_asks_nobody_to_mend_what_may_be_good(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "token").write_text("t" * 40)
+    (tmp_path / "token").chmod(0o600)
+    (tmp_path / "bot.yaml").write_text(
+        f"mlflow: {{url: 'http://127.0.0.1:{port}'}}\n"
+        f"manifests: {{url: 'http://127.0.0.1:{port}/a/b.git', repository: a/b}}\n"
+        f"forge: {{api_url: 'http://127.0.0.1:{port}', token: {{file: token}}}}\n"
+        "data: data\n"
+    )
+    result = gitops_bot("doctor", "--json", "--config", str(tmp_path / "bot.yaml"))
+    assert result.exit_code == 1, result.output
+    found = {finding["what"]: finding for finding in json.loads(result.stdout)}
+    assert found["manifests repo"]["good"] is False
+    assert found["promotions.yaml"]["good"] is False
+    assert "Mend the file" not in found["promotions.yaml"]["fix"]
+    assert "manifests repo" in found["promotions.yaml"]["fix"]
 
 
 # --- what its CI can do ---
@@ -469,6 +519,10 @@ def test_a_bad_answer_is_refused_with_the_sentence_of_the_config(
     assert not (tmp_path / "repo").exists()
 
 
+def test_the_host_of_an_image_is_written_as_ci_compares_it() -> None:
+    assert held.image("GHCR.io:443/umbrella/churn") == "ghcr.io:443/umbrella/churn"
+
+
 def test_addresses_of_repos_come_with_their_scheme() -> None:
     assert held.repository("git@github.com:acme/manifests.git") == (
         "ssh://git@github.com/acme/manifests.git",
@@ -494,9 +548,8 @@ def test_it_says_what_to_do_next(tmp_path: Path) -> None:
         subprocess.run(["sh", "-c", commands[1]], check=True, capture_output=True, timeout=60)
     remote = tmp_path / "remote.git"
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(remote)], check=True)
-    identity = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     push = commands[2].replace(PLAIN.url, str(remote))
-    subprocess.run(["sh", "-c", push], check=True, capture_output=True, env={**os.environ, **identity})
+    subprocess.run(["sh", "-c", push], check=True, capture_output=True, env={**os.environ, **IDENTITY})
     listed = subprocess.run(
         ["git", "-C", str(remote), "ls-tree", "-r", "main"], capture_output=True, text=True, check=True
     ).stdout
@@ -601,7 +654,24 @@ class Meddled(dict[str, bytes]):
 def test_without_a_terminal_what_is_missing_is_said(tmp_path: Path) -> None:
     result = gitops_bot("init", str(tmp_path), "--model=churn")
     assert result.exit_code == 2
-    assert "--image is missing" in result.output
+    assert "--image is missing, --repo is missing, and there is no terminal" in " ".join(
+        result.output.split()
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_it_says_to_push_goes_to_main_from_any_branch(tmp_path: Path) -> None:
+    """A clone of an empty repo may be on `master`, and `git init` leaves it there."""
+    folder, remote = tmp_path / "clone", tmp_path / "remote.git"
+    for words in (["--bare", "-b", "main", str(remote)], ["-b", "master", str(folder)]):
+        subprocess.run(["git", "init", "-q", *words], check=True)
+    push = init(folder).output.splitlines()[-1].replace(PLAIN.url, str(remote))
+    subprocess.run(["sh", "-c", push], check=True, capture_output=True, env={**os.environ, **IDENTITY})
+    branches = subprocess.run(
+        ["git", "-C", str(remote), "branch", "--format=%(refname:short)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert branches.stdout == "main\n"
 
 
 def test_a_person_is_asked_until_the_answer_can_be_taken(tmp_path: Path) -> None:
