@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.kubernetes import KubernetesObjects
+from bot.adapters.kubernetes.login import token_file
 from bot.ports import Objects, Refused, Resource, Retryable
 from tests.adapters.kubernetes_api import (
     TOKEN,
@@ -315,6 +316,18 @@ def test_inside_a_pod_the_service_account_is_used_and_its_token_may_rotate(
         (tmp_path / "token").write_text("the-next-token")
         api.tokens = {"the-next-token"}
         assert objects.get(DEPLOYMENTS, "shop", "web") == put
+
+
+def test_a_token_file_is_read_again_after_a_minute_though_the_old_token_is_still_taken(
+    tmp_path: Path,
+) -> None:
+    """A service account's old token is taken for long after it was replaced, and its use is counted as stale."""
+    (tmp_path / "token").write_text(TOKEN)
+    said, until = token_file(tmp_path / "token")()
+    assert said == f"Bearer {TOKEN}"
+    assert until is not None
+    early = timedelta(seconds=30)
+    assert timedelta(seconds=55) < until - early - datetime.now(UTC) <= timedelta(seconds=60)
 
 
 def test_a_token_file_beside_the_kubeconfig_may_rotate(api: Api, tmp_path: Path) -> None:

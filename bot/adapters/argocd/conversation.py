@@ -3,11 +3,15 @@
 import ipaddress
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
+import urllib3.exceptions
 from requests.auth import AuthBase
 
 from bot.core.target import ArgoCD
@@ -15,6 +19,7 @@ from bot.core.telling import excerpt
 from bot.ports import Refused, Retryable
 
 _BODY_LIMIT = 16 << 20
+_LONGEST = 3  # times the time-out for a whole answer
 _STRANGE = "what answers does not speak as Argo CD does: is the address right?"
 
 
@@ -47,22 +52,21 @@ class Conversation:
 
     def about(self, rollout: ArgoCD, extra: Mapping[str, str], of_it: str = "") -> Mapping[str, Any]:
         """What the API tells of an Application under this path below it. The right to `get` it is enough."""
-        status, body = self._ask("GET", *_place(rollout, of_it), extra)
-        if status == 200:
-            return _document(body)
-        raise _explained(status, body, rollout, "get")
+        answer = self._ask("GET", *_place(rollout, of_it), extra)
+        if answer.status == 200:
+            return _document(answer.body)
+        raise _explained(answer, rollout, "get")
 
     def end_operation(self, rollout: ArgoCD) -> None:
         """Needs the right to `sync` it. That none is in progress is no error."""
-        status, body = self._ask("DELETE", *_place(rollout, "/operation"), {})
+        answer = self._ask("DELETE", *_place(rollout, "/operation"), {})
         # The API says 400 for it; another reason for 400 is told to a person.
-        nothing_to_end = status == 400 and "no operation is in progress" in _said(body).lower()
-        if status != 200 and not nothing_to_end:
-            raise _explained(status, body, rollout, "sync")
+        nothing_to_end = answer.status == 400 and "no operation is in progress" in _said(answer.body).lower()
+        if answer.status != 200 and not nothing_to_end:
+            raise _explained(answer, rollout, "sync")
 
-    def _ask(
-        self, method: str, path: str, named: Mapping[str, str], extra: Mapping[str, str]
-    ) -> tuple[int, bytes]:
+    def _ask(self, method: str, path: str, named: Mapping[str, str], extra: Mapping[str, str]) -> "_Answer":
+        until = time.monotonic() + _LONGEST * self._timeout
         credentials = _Bearer(self._token())
         # Whatever is not a GET is answered with 415 unless it says that it is JSON.
         headers = {} if method == "GET" else {"Content-Type": "application/json"}
@@ -78,12 +82,13 @@ class Conversation:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return response.status_code, _bounded(response)
-        except requests.exceptions.ReadTimeout:
+                wait = response.headers.get("Retry-After", "")
+                return _Answer(response.status_code, _bounded(response, until), wait)
+        except (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
             raise NoAnswerInTime(f"does not answer within {self._timeout:g} s") from None
         except requests.exceptions.SSLError:
             raise Refused(f"the certificate of {self} is not trusted") from None
-        except (requests.RequestException, OSError, ValueError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             # The text of these may repeat headers and addresses; the kind says enough.
             raise Retryable(f"{self} cannot be reached ({type(error).__name__})") from None
 
@@ -92,6 +97,22 @@ class Conversation:
             self._local.session = requests.Session()
         session: requests.Session = self._local.session
         return session
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """`wait` is the header Retry-After, as it came."""
+
+    status: int
+    body: bytes
+    wait: str
+
+    @property
+    def after(self) -> timedelta | None:
+        """How long to stay away; at most an hour, and a date is not read."""
+        told = self.wait.strip()
+        seconds = int(told[:9]) if told.isascii() and told.isdigit() else 0
+        return timedelta(seconds=min(seconds, 3600)) if seconds else None
 
 
 class NoAnswerInTime(Retryable):
@@ -111,13 +132,16 @@ class _Bearer(AuthBase):
         return request
 
 
-def _bounded(response: requests.Response) -> bytes:
-    body = b""
-    for chunk in response.iter_content(1 << 16):
+def _bounded(response: requests.Response, until: float) -> bytes:
+    """Whole, or not at all: a proxy that sends byte by byte gets no more time than others."""
+    body = bytearray()
+    while chunk := response.raw.read1(1 << 16, decode_content=True):
         body += chunk
         if len(body) > _BODY_LIMIT:
             raise Retryable("the answer is larger than 16 MiB")
-    return body
+        if time.monotonic() > until:
+            raise Retryable("the answer comes too slowly")
+    return bytes(body)
 
 
 def _document(body: bytes) -> Mapping[str, Any]:
@@ -137,9 +161,9 @@ def _place(rollout: ArgoCD, of_it: str) -> tuple[str, Mapping[str, str]]:
     return path, {key: value for key, value in named.items() if value}
 
 
-def _explained(status: int, body: bytes, rollout: ArgoCD, right: str) -> Refused | Retryable:
+def _explained(answer: _Answer, rollout: ArgoCD, right: str) -> Refused | Retryable:
     """What an answer other than 200 means, and what a person can do (bodies recorded in fixtures/argocd/rest)."""
-    name, said = excerpt(rollout.application, 80), _said(body)
+    name, said, status = excerpt(rollout.application, 80), _said(answer.body), answer.status
     if status == 401:
         return Refused(f"the bot's token is not accepted ({said}): make a new one")
     if status == 403:
@@ -153,7 +177,7 @@ def _explained(status: int, body: bytes, rollout: ArgoCD, right: str) -> Refused
     if status in (301, 302, 303, 307, 308):
         return Refused("the address of Argo CD redirects elsewhere, where the token must not go: correct it")
     if status >= 500 or status in (408, 429):
-        return Retryable(f"answered {status} about {name} ({said})")
+        return Retryable(f"answered {status} about {name} ({said})", answer.after)
     return Refused(f"refused the question about {name} with {status} ({said})")
 
 

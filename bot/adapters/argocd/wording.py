@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from bot.adapters.argocd.reading import Application
 from bot.core.telling import at, commit, excerpt
 from bot.core.verdict import Evidence, Outcome, Verdict
+from bot.ports import Retryable
 
 LIMIT = 500
 _LATER = timedelta(seconds=30)
@@ -25,7 +26,8 @@ def out_of_reach(application: str, problem: Exception, now: datetime) -> Verdict
     """What is said when the Application could not be read: nothing about the claim."""
     asked = f"Application {excerpt(application, 80)}"
     seen = Evidence("argocd", asked, now, excerpt(str(problem), LIMIT), Outcome.INCONCLUSIVE)
-    return Verdict(Outcome.INCONCLUSIVE, f"Argo CD: {problem}", (seen,), again=_LATER)
+    again = problem.after if isinstance(problem, Retryable) else None
+    return Verdict(Outcome.INCONCLUSIVE, f"Argo CD: {problem}", (seen,), again=again or _LATER)
 
 
 def _state(app: Application) -> str:

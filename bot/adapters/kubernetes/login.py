@@ -22,6 +22,9 @@ from bot.ports import Refused, Retryable
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _PATIENCE = 30.0
 _EARLY = timedelta(seconds=30)
+# client-go reads a token file again after a minute: the kubelet replaces it long before the old token expires, and a
+# cluster counts the use of old ones.
+_FILE = timedelta(minutes=1)
 
 
 Credential = tuple[str, datetime | None]
@@ -103,7 +106,7 @@ def plugin(described: Mapping[str, Any], folder: Path) -> Plugin:
 
 
 def token_file(path: Path) -> Callable[[], Credential]:
-    """Reads the file anew, whenever it is called."""
+    """Reads the file anew, whenever it is called; what it says is good for a minute."""
 
     def read() -> Credential:
         try:
@@ -112,7 +115,7 @@ def token_file(path: Path) -> Callable[[], Credential]:
             raise Refused(f"the token file {path} cannot be read ({error.strerror})") from None
         except ValueError:
             text = ""
-        return bearer(text, f"the token file {path}"), None
+        return bearer(text, f"the token file {path}"), datetime.now(UTC) + _FILE + _EARLY
 
     return read
 
