@@ -191,3 +191,39 @@ def test_pods_of_before_acquit_nobody() -> None:
 def test_a_broken_tree_changes_nothing(nodes: Any) -> None:
     broken = {"kind": TREE, "nodes": json.loads(json.dumps(nodes))}
     assert said(application("Degraded"), broken).outcome is Outcome.FAILED
+
+
+# --- Out of sync -----------------------------------------------------------------------------------
+
+
+def differing(*out: dict[str, str], **web: str) -> dict[str, Any]:
+    """The Application an hour after the merge, OutOfSync because of these."""
+    document = application("Healthy", ago=timedelta(minutes=50))
+    document["status"]["sync"]["status"] = "OutOfSync"
+    document["status"]["resources"] = [WEB | {"status": "Synced"} | web, *(item | {"status": "OutOfSync"} for item in out)]  # fmt: skip
+    return document
+
+
+HPA = {"group": "autoscaling", "kind": "HorizontalPodAutoscaler", "name": "web", "namespace": "web-a"}
+
+
+def test_what_else_differs_from_git_for_ever_does_not_keep_the_release_from_being_proven() -> None:
+    verdict = said(differing(HPA))
+    assert verdict.outcome is Outcome.SUCCEEDED
+    assert (
+        "is applied and Healthy (but for what differs from git: HorizontalPodAutoscaler web) since"
+        in verdict.because
+    )
+
+
+def test_what_may_run_the_image_and_differs_from_git_does() -> None:
+    verdict = said(differing(HPA, status="OutOfSync"))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert (
+        "differs from git again (Deployment web, HorizontalPodAutoscaler web): changed by hand?"
+        in verdict.because
+    )
+    assert said(differing(OTHER)).outcome is Outcome.INCONCLUSIVE
+    untold = differing(HPA)
+    untold["status"]["operationState"]["syncResult"]["resources"] = []
+    assert said(untold).outcome is Outcome.INCONCLUSIVE

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bot.adapters.argocd.places import Place, own_health, place_of, roots
-from bot.core.fields import child, maps, texts
+from bot.core.fields import child, maps, text, texts
 from bot.core.images import carries, of_same_repository
 from bot.core.verdict import Claim
 
@@ -41,6 +41,23 @@ def others(document: Mapping[str, Any], documents: Sequence[Mapping[str, Any]], 
     if any(_may_run(place, runners, applied, running, claim) for place in unwell):
         return ""
     return ", ".join(f"{kind} {name}" for _, kind, _, name in unwell[:3])
+
+
+def drifted(document: Mapping[str, Any], claim: Claim) -> str:
+    """What alone makes the Application OutOfSync, where the sync says what runs the image and that is Synced; else empty.
+
+    An autoscaler, a certificate or a rest that is not pruned keeps many an Application OutOfSync for ever.
+    """
+    status = child(document, "status")
+    applied = {place_of(item): texts(item.get("images")) for item in _applied(status)}
+    runners = {place for place, listed in applied.items() if any(carries(one, claim.image) for one in listed)}
+    synced = {place_of(item): text(item, "status") for item in maps(status, "resources")}
+    out = [place for place, word in synced.items() if word == "OutOfSync"]
+    if not runners or any(synced.get(place) != "Synced" for place in runners):
+        return ""
+    if any(_may_run(place, runners, applied, {}, claim) for place in out):
+        return ""
+    return ", ".join(f"{kind} {name}" for _, kind, _, name in out[:3])
 
 
 def suspects(document: Mapping[str, Any]) -> str:

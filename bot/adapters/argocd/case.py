@@ -28,6 +28,7 @@ class Case:
     now: datetime
     objection: str | None = None  # what the Deployment says against it, where it could be read
     others: str = ""  # what else alone makes the Application unwell, where that is known
+    drifted: str = ""  # what else alone differs from git, where that is known
     suspects: str = ""  # what else may, where nothing is known
     indirect: Indirect = NOTHING  # what another controller than Kubernetes' own makes pods for
     flickering: Place | None = None  # what may be Degraded for a while only
@@ -72,6 +73,14 @@ class Case:
         """Whether the merge or the end of the last sync is so recent that what is seen may be of the state before."""
         ended = self.app.operation.finished if self.app.operation else None
         return self.now - max(filter(None, (ended, self.claim.merged_at))) <= FLICKER
+
+    @property
+    def state(self) -> str:
+        """`Synced and Healthy`, or what keeps it from being called so and does not concern the image."""
+        suspended = f" (but for what is suspended: {excerpt(self.others)})" if self.others else ""
+        if self.app.sync == "Synced":
+            return f"Synced and Healthy{suspended}"
+        return f"applied and Healthy{suspended} (but for what differs from git: {excerpt(self.drifted)})"
 
     @property
     def well(self) -> bool:

@@ -40,6 +40,7 @@ def judge(documents: Sequence[Mapping[str, Any]], claim: Claim, now: datetime) -
         now,
         objection=objection(documents, claim),
         others=blame.others(document, documents, claim),
+        drifted=blame.drifted(document, claim),
         suspects=blame.suspects(document),
         indirect=read_indirect(document, documents, claim),
         flickering=flickering(document),

@@ -25,7 +25,7 @@ def without_image(case: Case) -> Verdict | None:
     operation = case.app.operation
     if case.own and not app.images and operation and any(carries(one, image) for one in operation.images):
         return case.inconclusive(f"{shown} is applied with no replicas: nothing serves it")
-    because = f"Synced and Healthy at {commit(app.revision)}, but no pod runs {shown}"
+    because = f"{case.state} at {commit(app.revision)}, but no pod runs {shown}"
     if case.indirect.places:
         place = case.indirect.places[0]
         return case.inconclusive(
@@ -88,11 +88,10 @@ def good(case: Case) -> Verdict | None:
     settled = since + (claim.settle if certain else max(claim.settle, LASTING))
     if case.now < settled:
         return case.pending(
-            f"{commit(claim.commit)} is Synced and Healthy and must stay so until {at(settled)}",
+            f"{commit(claim.commit)} is {case.state} and must stay so until {at(settled)}",
             again=settled - case.now,
         )
-    but = f" (but for what is suspended: {excerpt(case.others)})" if case.others else ""
     return case.verdict(
         Outcome.SUCCEEDED,
-        f"{commit(claim.commit)} is Synced and Healthy{but} since {at(since)}, and pods run {excerpt(claim.image)}",
+        f"{commit(claim.commit)} is {case.state} since {at(since)}, and pods run {excerpt(claim.image)}",
     )

@@ -49,6 +49,7 @@ class Application:
     errors: tuple[tuple[str, str], ...]
     unhealthy: tuple[str, ...]
     children: tuple[str, ...] = ()  # other Applications that it deploys
+    out_of_sync: tuple[str, ...] = ()  # what differs from git
 
     @property
     def busy(self) -> bool:
@@ -91,6 +92,11 @@ def read(document: Mapping[str, Any], claim: Claim) -> Application:
         unhealthy=tuple(filter(None, (_unhealthy(item) for item in maps(status, "resources")))),
         children=tuple(
             text(item, "name") for item in maps(status, "resources") if text(item, "kind") == "Application"
+        ),
+        out_of_sync=tuple(
+            f"{text(item, 'kind')} {text(item, 'name')}"
+            for item in maps(status, "resources")
+            if text(item, "status") == "OutOfSync"
         ),
     )
 

@@ -16,8 +16,11 @@ def out_of_sync(case: Case) -> Verdict | None:
     if case.own and operation is not None and operation.phase == "Succeeded":
         if case.fresh:
             return case.pending(f"has applied {commit(operation.revision)} and compares again")
+        if case.drifted:
+            return None
+        which = f" ({excerpt(', '.join(app.out_of_sync[:3]))})" if app.out_of_sync else ""
         return case.inconclusive(
-            f"{commit(operation.revision)} was applied, but the cluster differs from git again: changed by hand?"
+            f"{commit(operation.revision)} was applied, but the cluster differs from git again{which}: changed by hand?"
         )
     if not app.automated:
         return case.inconclusive(f"{app.name} has no automated sync: a person must sync it")
