@@ -1,11 +1,14 @@
 """Checks the manifests of this repo: `python .github/validate.py`, from its root. The workflow `validate` runs it.
 
 Every kustomization that no other one takes in is rendered with `kubectl kustomize`; each of its objects must fit the schema
-of Kubernetes without an unknown field, and keep the rules below. Alert rules are checked, and tested, with promtool.
+of Kubernetes without an unknown field, and keep the rules below. Alert rules are checked, and tested, with promtool;
+promotions.yaml must fit its schema (`gitops-bot config check` says more about it, such as whether targets fit together).
 Prints a line for each fault and ends with 1 if there is any. Needs kubectl 1.27 or newer, promtool, and what
 .github/requirements.txt names.
 """
 
+import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import kubernetes_validate
 import yaml
 
@@ -21,6 +25,19 @@ WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 Document = dict[str, Any]
+
+
+class _Words(yaml.SafeLoader):
+    """Takes what is neither a number nor true, false or null for a word, as the bot does: `off`, 10:30, 2026-12-24."""
+
+
+_Words.yaml_implicit_resolvers = {}
+_Words.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|)$"), ["~", "n", ""])
+_Words.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)$"), ["t", "f"])
+_Words.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?(0|[1-9]\d*)$"), list("-+0123456789"))
+_Words.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\.\d+|\d+\.\d*)$"), list("-+.0123456789")
+)
 
 
 def leaves(root: Path) -> list[Path]:
@@ -119,6 +136,22 @@ def rule_faults(rules: Path) -> Iterator[str]:
                     yield f"{rules}: {' '.join(command)}: {(done.stdout + done.stderr).strip()}"
 
 
+def promotion_faults(root: Path) -> Iterator[str]:
+    """What keeps the bot from taking promotions.yaml; nothing where there is none."""
+    file, schema = root / "promotions.yaml", root / ".schemas" / "promotions.json"
+    if not file.exists():
+        return
+    try:
+        said = yaml.load(file.read_text(), _Words)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        yield f"{file.name}: {' '.join(str(error).split())}"
+        return
+    for error in jsonschema.Draft202012Validator(json.loads(schema.read_text())).iter_errors(said):
+        nearest = jsonschema.exceptions.best_match([error])
+        where = ".".join(str(step) for step in nearest.absolute_path)
+        yield f"{file.name}: {where or 'the file'}: {' '.join(nearest.message.split())[:300]}"
+
+
 def main(root: Path) -> int:
     """Check everything below this folder."""
     found = 0
@@ -134,7 +167,7 @@ def main(root: Path) -> int:
         for fault in wrong:
             print(f"{name}: {fault}")
         found += len(wrong)
-    for fault in rule_faults(root / "monitoring" / "rules"):
+    for fault in (*promotion_faults(root), *rule_faults(root / "monitoring" / "rules")):
         print(fault)
         found += 1
     print(f"{found} faults" if found else "Nothing is wrong.")

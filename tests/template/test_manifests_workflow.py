@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.config import document
+from bot.config.promotions import load_promotions
 from tests.parts import require
 from tests.template.rendered import OVERLAYS, TEMPLATE, copied, one, rendered
 from tests.template.test_manifests_pins import V6, V7, Repo, diffs, repo_with, targets, with_component
@@ -118,10 +120,57 @@ def test_the_slot_that_serves_is_not_filled(tmp_path: Path) -> None:
     assert "app.kubernetes.io/version=v7" in fault
 
 
+@pytest.mark.parametrize(
+    ("line", "instead", "sentence"),
+    [
+        ("    merge: auto #", "    merge: always #", "promotions.yaml: targets.0.merge: "),
+        ("    after: {target:", "    afterwards: {target:", "promotions.yaml: targets.1: "),
+        ("targets:\n", "targets: [\n", "promotions.yaml: "),
+    ],
+)
+def test_promotions_that_the_bot_would_not_take_are_not_merged(
+    line: str, instead: str, sentence: str, tmp_path: Path
+) -> None:
+    root = copied(tmp_path, "promotions.yaml", ".schemas")
+    assert list(VALIDATE.promotion_faults(root)) == []
+    file = root / "promotions.yaml"
+    assert line in file.read_text()
+    file.write_text(file.read_text().replace(line, instead, 1))
+    [fault] = VALIDATE.promotion_faults(root)
+    assert fault.startswith(sentence)
+    assert len(fault.splitlines()) == 1
+    file.unlink()
+    assert list(VALIDATE.promotion_faults(root)) == []
+
+
+def test_what_the_bot_would_take_is_let_through(tmp_path: Path) -> None:
+    root = copied(tmp_path, "promotions.yaml", ".schemas")
+    file = root / "promotions.yaml"
+    text = (
+        file.read_text()
+        .replace("    revert: auto #", "    revert: off #")
+        .replace("# bake: 30m", "bake: 30m")
+    )
+    file.write_text(text)
+    assert [str(target.revert) for target in load_promotions(file)] == ["off", "off"]
+    assert list(VALIDATE.promotion_faults(root)) == []
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "off", "No", "y", "True", "10:30", "2026-12-24", "30m", "0x1f", "1_000", "1e3", "007", ".5", "1.", "0.1", "12",
+        "-5", "true", "false", "null", "~", "",
+    ],
+)  # fmt: skip
+def test_a_plain_word_is_what_it_is_for_the_bot(word: str) -> None:
+    assert yaml.load(f"a: {word}", VALIDATE._Words) == document.read(f"a: {word}".encode(), "x").plain()
+
+
 def test_the_script_goes_through_a_whole_repo(tmp_path: Path) -> None:
     require("promtool", "apt-get install prometheus")
     rendered("monitoring", "kubectl")
-    root = copied(tmp_path, "apps", "components", "monitoring", ".github")
+    root = copied(tmp_path, "apps", "components", "monitoring", ".github", ".schemas", "promotions.yaml")
     command = [sys.executable, ".github/validate.py"]
     good = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=200)
     assert (good.returncode, good.stdout.splitlines()[-1]) == (0, "Nothing is wrong."), (
@@ -131,8 +180,11 @@ def test_the_script_goes_through_a_whole_repo(tmp_path: Path) -> None:
     rules.write_text(rules.read_text().replace("> 0.05", "> 0.5"))
     overlay = root / PRODUCTION / "kustomization.yaml"
     overlay.write_text(overlay.read_text().replace("- ../../base\n", "- ../../bas\n"))
+    promotions = root / "promotions.yaml"
+    promotions.write_text(promotions.read_text().replace("merge: auto", "merge: always"))
     bad = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=200)
-    assert (bad.returncode, bad.stdout.splitlines()[-1]) == (1, "2 faults")
+    assert (bad.returncode, bad.stdout.splitlines()[-1]) == (1, "3 faults")
+    assert "promotions.yaml: targets.0.merge: " in bad.stdout
     assert "promtool test rules model.test.yaml" in bad.stdout
     assert f"{PRODUCTION}: " in bad.stdout
 
