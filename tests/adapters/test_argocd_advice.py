@@ -136,9 +136,9 @@ def test_of_several_sources_one_follows_the_base_branch_and_charts_do_not_count(
     assert advised(several | {"sources": [chart]}) == ()
 
 
-def test_hydrated_manifests_are_beyond_the_bot() -> None:
+def test_of_hydrated_manifests_only_the_newest_merge_is_known() -> None:
     (sentence,) = advised(spec(sourceHydrator={"drySource": {"repoURL": "https://git.acme.dev/dry"}}))
-    assert "verify the workload instead" in sentence
+    assert "only of the newest: verify the workload, too" in sentence
 
 
 @pytest.mark.parametrize(

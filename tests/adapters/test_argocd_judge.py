@@ -369,6 +369,34 @@ def test_without_an_address_the_source_of_an_operation_is_found_before_anything_
     assert "was applied, but the Application is at commit dddddddd now" in said(again).because
 
 
+def hydrating(**current: Any) -> dict[str, Any]:
+    """The live Application, had the source hydrator rendered its commit into another branch as `e…`."""
+    wet = "e" * 40
+    document: dict[str, Any] = json.loads(json.dumps(LIVE).replace(COMMIT, wet))
+    done = {"drySHA": COMMIT, "hydratedSHA": wet}
+    document["status"]["sourceHydrator"] = {
+        "lastSuccessfulOperation": done,
+        "currentOperation": done | current,
+    }
+    return document
+
+
+def test_a_merge_is_found_in_what_the_source_hydrator_made_of_it() -> None:
+    document = hydrating(phase="Hydrated")
+    verdict = said(document)
+    assert verdict.outcome is Outcome.SUCCEEDED
+    assert f"commit {COMMIT[:8]} is Synced and Healthy" in verdict.because
+    document["status"].pop("sourceHydrator")
+    assert not said(document).taken_in
+
+
+def test_a_merge_that_the_source_hydrator_cannot_render_is_said() -> None:
+    document = hydrating(phase="Failed", message="failed to push: denied", drySHA=LATER, hydratedSHA="")
+    verdict = said(document, claim(commit=LATER))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "is not rendered by the source hydrator: failed to push: denied" in verdict.because
+
+
 # --- An operation of another commit in the way -----------------------------------------------------
 
 

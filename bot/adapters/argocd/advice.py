@@ -151,8 +151,8 @@ def _hydrated(spec: Mapping[str, Any], name: str) -> Iterator[str]:
     """facts/products.md, 1.2: with the source hydrator, revisions are those of the hydrated branch."""
     if child(spec, "sourceHydrator"):
         yield (
-            f"{name} uses the source hydrator, so that it names commits of another branch than the one that is merged into:"
-            " the bot cannot tell which merge they come from; verify the workload instead of `rollout:`"
+            f"{name} uses the source hydrator, so that it names commits of another branch than the one that is merged into, and"
+            " tells which merge they come from only of the newest: verify the workload, too"
         )
 
 

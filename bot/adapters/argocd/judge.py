@@ -151,6 +151,10 @@ def _not_taken_in(case: Case) -> Verdict | None:
         return case.pending(f"{claimed} was applied, but the Application is at {commit(app.revision)} now")
     if case.frozen:
         return case.standing_still()
+    if app.not_hydrated:
+        return case.inconclusive(
+            f"{claimed} is not rendered by the source hydrator: {excerpt(app.not_hydrated)}"
+        )
     stands = f"the Application is at {commit(app.revision)}" if app.revision else "nothing is compared yet"
     return case.pending(f"{claimed} is not taken in yet; {stands}", taken_in=False)
 

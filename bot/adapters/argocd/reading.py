@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.adapters.argocd.operation import Operation, read_operation
-from bot.adapters.argocd.revisions import commits_in, revision_in, source_of
+from bot.adapters.argocd.revisions import commits_in, hydrated, revision_in, source_of
 from bot.core.fields import child, maps, moment, text, texts
 from bot.core.verdict import Claim
 
@@ -50,6 +50,7 @@ class Application:
     unhealthy: tuple[str, ...]
     children: tuple[str, ...] = ()  # other Applications that it deploys
     out_of_sync: tuple[str, ...] = ()  # what differs from git
+    not_hydrated: str = ""  # why the source hydrator has not rendered its newest commit
 
     @property
     def busy(self) -> bool:
@@ -67,6 +68,8 @@ def read(document: Mapping[str, Any], claim: Claim) -> Application:
     status, metadata, spec = (child(document, key) for key in ("status", "metadata", "spec"))
     sync, health = child(status, "sync"), child(status, "health")
     source = source_of(document, claim)
+    document = hydrated(document)
+    status, sync = child(document, "status"), child(document, "status", "sync")
     return Application(
         name=text(metadata, "name") or "without a name",
         deleting=bool(metadata.get("deletionTimestamp")),
@@ -93,12 +96,18 @@ def read(document: Mapping[str, Any], claim: Claim) -> Application:
         children=tuple(
             text(item, "name") for item in maps(status, "resources") if text(item, "kind") == "Application"
         ),
+        not_hydrated=_not_hydrated(status),
         out_of_sync=tuple(
             f"{text(item, 'kind')} {text(item, 'name')}"
             for item in maps(status, "resources")
             if text(item, "status") == "OutOfSync"
         ),
     )
+
+
+def _not_hydrated(status: Mapping[str, Any]) -> str:
+    current = child(status, "sourceHydrator", "currentOperation")
+    return text(current, "message") or "it does not say why" if text(current, "phase") == "Failed" else ""
 
 
 def is_stuck(document: Mapping[str, Any]) -> bool:

@@ -53,3 +53,23 @@ def revision_in(holder: Mapping[str, Any], source: int | None) -> str | None:
         several = holder.get("revisions")
         value = several[source] if isinstance(several, list) and 0 <= source < len(several) else None
     return value if isinstance(value, str) and _SHA.match(value) else None
+
+
+def hydrated(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document with commits of the branch that is merged into, where the source hydrator renders it into another.
+
+    It knows them of its last two operations only (facts/products.md, 1.2); older ones stay what they are.
+    """
+    known = child(document, "status", "sourceHydrator")
+    operations = (child(known, "lastSuccessfulOperation"), child(known, "currentOperation"))
+    dry = {text(one, "hydratedSHA"): text(one, "drySHA") for one in operations}
+    names = {wet: commit for wet, commit in dry.items() if _SHA.match(wet) and _SHA.match(commit)}
+    return _renamed(document, names) if names else document
+
+
+def _renamed(value: Any, names: Mapping[str, str], depth: int = 8) -> Any:
+    if isinstance(value, Mapping) and depth:
+        return {key: _renamed(item, names, depth - 1) for key, item in value.items()}
+    if isinstance(value, list) and depth:
+        return [_renamed(item, names, depth - 1) for item in value]
+    return names.get(value, value) if isinstance(value, str) else value
