@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.kubernetes import KubernetesObjects
-from bot.adapters.kubernetes.login import token_file
+from bot.adapters.kubernetes.login import plugin, token_file
 from bot.ports import Objects, Refused, Resource, Retryable
 from tests.adapters.kubernetes_api import (
     TOKEN,
@@ -478,6 +478,29 @@ def test_a_program_logs_in_once_and_again_when_its_token_is_no_longer_taken(
     api.tokens = {"the-next-token"}
     assert objects.get(DEPLOYMENTS, "shop", "web") == put
     assert len(runs(tmp_path)) == 2
+
+
+def test_a_program_that_asks_for_the_cluster_is_told_of_it(api: Api, tmp_path: Path) -> None:
+    """Google's login asks for it, and does nothing without."""
+    api.put(WEB)
+    prints(tmp_path, TOKEN)
+    program(tmp_path, api).get(DEPLOYMENTS, "shop", "web")
+    program(tmp_path, api, provideClusterInfo=True).get(DEPLOYMENTS, "shop", "web")
+    assert [run["spec"] for run in runs(tmp_path)] == [
+        {"interactive": False},
+        {"interactive": False, "cluster": {"server": api.url}},
+    ]
+
+
+def test_a_file_of_authorities_is_told_by_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("PEM")
+    extension = {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "x"}}
+    cluster = {"server": "https://a", "certificate-authority": "ca.crt", "extensions": [extension]}
+    described = {"apiVersion": "client.authentication.k8s.io/v1", "command": "x", "provideClusterInfo": True}
+    assert plugin(described, tmp_path, cluster).cluster == {
+        "server": "https://a", "certificate-authority-data": "UEVN", "config": {"audience": "x"},
+    }  # fmt: skip
+    assert plugin(described, tmp_path, {"certificate-authority": "gone.crt"}).cluster == {}
 
 
 def test_a_login_that_expires_is_made_anew_before(api: Api, tmp_path: Path) -> None:

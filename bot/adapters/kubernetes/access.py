@@ -129,7 +129,7 @@ def _login(document: Mapping[str, Any], config: SingleConfig, folder: Path) -> h
     if known.token is not None:
         bearer(known.token, f"user {excerpt(str(context.user), 80)}")
     elif known.exec is not None:
-        return Login(plugin(user.get("exec") or {}, folder).run)
+        return Login(plugin(user.get("exec") or {}, folder, cluster).run)
     return user_auth(known)
 
 

@@ -4,6 +4,8 @@ lightkube's own program login knows neither `client.authentication.k8s.io/v1` no
 programs demand, and waits for ever; and what is wrong with a file's token would be found, and logged, by the HTTP library.
 """
 
+import base64
+import contextlib
 import json
 import os
 import subprocess
@@ -20,6 +22,7 @@ from bot.adapters.kubernetes.answers import excerpt
 from bot.ports import Refused, Retryable
 
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+_CONFIG = "client.authentication.k8s.io/exec"
 _PATIENCE = 30.0
 _EARLY = timedelta(seconds=30)
 # client-go reads a token file again after a minute: the kubelet replaces it long before the old token expires, and a
@@ -52,11 +55,13 @@ class Plugin:
     command: Sequence[str]
     hint: str
     environment: Mapping[str, str] = field(repr=False)
+    cluster: Mapping[str, Any] | None = None  # what the program asks to be told of the cluster
 
     def run(self) -> Credential:
         """Raises `Refused`, or `Retryable` when it takes too long."""
         name = excerpt(self.command[0], 120)
-        info = {"apiVersion": self.version, "kind": "ExecCredential", "spec": {"interactive": False}}
+        spec = {"interactive": False} | ({"cluster": self.cluster} if self.cluster is not None else {})
+        info = {"apiVersion": self.version, "kind": "ExecCredential", "spec": spec}
         # A plugin finds its own login where the person's shell would: that is what kubectl gives it, too.
         given = {**os.environ, **self.environment, "KUBERNETES_EXEC_INFO": json.dumps(info)}  # noqa: TID251
         try:
@@ -85,8 +90,11 @@ class Plugin:
         return bearer(token, f"the kubeconfig's program {name}"), until
 
 
-def plugin(described: Mapping[str, Any], folder: Path) -> Plugin:
-    """The program that the `exec` of a kubeconfig in this folder describes. Raises `Refused` for what is not supported."""
+def plugin(described: Mapping[str, Any], folder: Path, cluster: Mapping[str, Any]) -> Plugin:
+    """The program that the `exec` of a kubeconfig in this folder describes. Raises `Refused` for what is not supported.
+
+    With `provideClusterInfo`, which some programs cannot do without, it is told of the kubeconfig's `cluster`.
+    """
     version, command = described.get("apiVersion"), described.get("command")
     if version not in _VERSIONS:
         raise Refused(
@@ -102,7 +110,23 @@ def plugin(described: Mapping[str, Any], folder: Path) -> Plugin:
         raise Refused("`exec:` has `args` or `env` in another form than Kubernetes documents") from None
     # As kubectl does: a bare word is looked up in PATH, a relative path starts where the kubeconfig is.
     program = str(folder / command) if "/" in command else command
-    return Plugin(version, (program, *words), str(described.get("installHint") or ""), environment)
+    told = _told(cluster, folder) if described.get("provideClusterInfo") is True else None
+    return Plugin(version, (program, *words), str(described.get("installHint") or ""), environment, told)
+
+
+def _told(cluster: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    """The cluster as an ExecCredential holds it: a file of authorities becomes what is in it (client-go, exec)."""
+    keys = ("server", "certificate-authority-data", "insecure-skip-tls-verify")
+    told = {key: cluster[key] for key in keys if cluster.get(key)}
+    authority = cluster.get("certificate-authority")
+    if isinstance(authority, str) and authority and "certificate-authority-data" not in told:
+        # What cannot be read is told by the conversation itself.
+        with contextlib.suppress(OSError):
+            told["certificate-authority-data"] = base64.b64encode((folder / authority).read_bytes()).decode()
+    for item in cluster.get("extensions") or ():
+        if isinstance(item, Mapping) and item.get("name") == _CONFIG:
+            told["config"] = item.get("extension")
+    return told
 
 
 def token_file(path: Path) -> Callable[[], Credential]:
