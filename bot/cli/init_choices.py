@@ -59,6 +59,7 @@ CHOSEN = {
         Rule("flux/README.md", r"(?<=^1\. )In `promotions\.yaml` write (.*?), and for", r"See that `promotions.yaml` says \1, and so for"),
         Rule("apps/*.yaml", r"^ +# Argo CD .*\n(?: +#.*\n)*(?= +argocd\.argoproj\.io/)"),
         Rule("*.yaml", r"^ +argocd\.argoproj\.io/.*\n"),
+        Rule("apps/*.yaml", r"^ +# Argo CD .*\n(?: +#.*\n)* +annotations: \{argocd\.argoproj\.io/.*\}\n"),
         Rule("apps/*.yaml", r", and Argo CD would see a difference for ever"),
         Rule("bot/README.md", r"`overlays/argocd`, "),
         Rule("bot/README.md", r"Argo CD's or Flux's", "Flux's"),
