@@ -175,6 +175,52 @@ def test_a_rollout_keeps_old_pods_for_a_while_after_its_promotion() -> None:
     assert said(document, pods, seconds=66).outcome is Outcome.SUCCEEDED
 
 
+def test_pods_that_have_ended_say_nothing() -> None:
+    """An evicted pod stands there until somebody takes it away."""
+    pods = tree((IMAGE, "Healthy"), (OLD, "Degraded"), (IMAGE, "Degraded"))
+    for pod in pods["nodes"][-2:]:
+        pod["info"] = [{"name": "Status Reason", "value": "Evicted"}]
+    assert said(application([IMAGE, OLD]), pods).outcome is Outcome.SUCCEEDED
+
+
+# --- A cluster without room ------------------------------------------------------------------------
+
+
+def waiting(reason: str = "Pending", node: str = "") -> dict[str, Any]:
+    """A tree as Argo CD tells of a pod that is not ready; without a node nobody takes it."""
+    pods = tree((IMAGE, "Progressing"), (OLD, "Healthy"))
+    pods["nodes"][2]["info"] = [{"name": "Status Reason", "value": reason}, {"name": "Node", "value": node}]
+    return pods
+
+
+@pytest.mark.parametrize(("health", "seconds"), [("Degraded", 60), ("Progressing", 603)])
+def test_pods_that_no_node_takes_condemn_nothing(health: str, seconds: float) -> None:
+    deployment = SERVICE | {"group": "apps", "version": "v1", "kind": "Deployment"}
+    document = unwell(health, "2026-11-23T07:03:30Z", deployment)
+    document["status"]["health"]["lastTransitionTime"] = "2026-11-23T07:03:08Z"
+    assert said(document, seconds=seconds).outcome is Outcome.FAILED
+    verdict = said(document, waiting(), seconds=seconds)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "no node takes its pods (web-1-0 is not scheduled)" in verdict.because
+    assert said(document, waiting("CrashLoopBackOff", "node-1"), seconds=seconds).outcome is Outcome.FAILED
+    assert said(document, waiting("ContainerCreating", "node-1"), seconds=seconds).outcome is Outcome.FAILED
+
+
+def test_pods_that_a_quota_refuses_condemn_nothing() -> None:
+    deployment = SERVICE | {"group": "apps", "version": "v1", "kind": "Deployment"}
+    document = unwell("Degraded", "2026-11-23T07:03:30Z", deployment)
+    refused = tree((OLD, "Healthy"))
+    refused["nodes"][1]["health"] = {
+        "status": "Degraded",
+        "message": 'pods "web-2-x" is forbidden: exceeded quota: small',
+    }
+    verdict = said(document, refused)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "its pods cannot be created: pods" in verdict.because
+    refused["nodes"][1]["health"]["message"] = 'admission webhook "v" denied the request: unsigned'
+    assert said(document, refused).outcome is Outcome.FAILED
+
+
 # --- Unwell ----------------------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ class Case:
     others: str = ""  # what else alone makes the Application unwell, where that is known
     drifted: str = ""  # what else alone differs from git, where that is known
     suspects: str = ""  # what else may, where nothing is known
+    no_room: str = ""  # why the cluster takes no new pods, where the resource tree tells
     indirect: Indirect = NOTHING  # what another controller than Kubernetes' own makes pods for
     flickering: Place | None = None  # what may be Degraded for a while only
 

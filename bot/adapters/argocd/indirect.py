@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.adapters.argocd.places import Place, own_health, place_of, pods_by_root
+from bot.adapters.argocd.room import is_gone
 from bot.core.fields import child, maps, text, texts
 from bot.core.images import carries, of_same_repository
 from bot.core.telling import excerpt
@@ -69,7 +70,7 @@ def read_indirect(
     roots = pods_by_root(documents)
     if not roots:
         return Indirect(found, tuple((found[0], image) for image in _left(document, claim)))
-    pods = [(place, pod) for place in found for pod in roots.get(place, ())]
+    pods = [(place, pod) for place in found for pod in roots.get(place, ()) if not is_gone(pod)]
     listed = [(place, image) for place, pod in pods for image in texts(pod.get("images"))]
     old = tuple(dict.fromkeys(item for item in listed if _is_old(item[1], claim)))
     new = [pod for _, pod in pods if any(carries(image, claim.image) for image in texts(pod.get("images")))]

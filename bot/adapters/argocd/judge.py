@@ -16,6 +16,7 @@ from bot.adapters.argocd.operation import Operation
 from bot.adapters.argocd.proof import good, left_over, not_applied, without_image
 from bot.adapters.argocd.reading import read
 from bot.adapters.argocd.rollout import degraded, out_of_sync, suspended, unwell
+from bot.adapters.argocd.room import no_room
 from bot.adapters.argocd.wording import evidence
 from bot.adapters.argocd.workload import objection
 from bot.core.telling import at, commit, excerpt
@@ -42,6 +43,7 @@ def judge(documents: Sequence[Mapping[str, Any]], claim: Claim, now: datetime) -
         others=blame.others(document, documents, claim),
         drifted=blame.drifted(document, claim),
         suspects=blame.suspects(document),
+        no_room=no_room(documents, claim),
         indirect=read_indirect(document, documents, claim),
         flickering=flickering(document),
     )

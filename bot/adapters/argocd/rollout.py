@@ -39,6 +39,10 @@ def degraded(case: Case) -> Verdict | None:
     if succeeded and case.started and app.health_since and app.health_since > case.started:
         if case.others:
             return case.inconclusive(_another(case))
+        if case.no_room:
+            return case.inconclusive(
+                f"{commit(case.claim.commit)} is applied and Degraded, but {case.no_room}"
+            )
         if case.suspects and case.objection is None:
             return case.inconclusive(_suspected(case))
         if case.flickering is not None and not _over(case):
@@ -124,6 +128,8 @@ def unwell(case: Case) -> Verdict | None:
     if applied and _over(case):
         if case.others:
             return case.inconclusive(_another(case))
+        if case.no_room:
+            return case.inconclusive(f"{doing}, but {case.no_room}")
         if _before(case):
             return case.inconclusive(
                 f"{doing}, which it has been since {at(app.health_since)}, before this commit was applied"
