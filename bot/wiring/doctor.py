@@ -32,14 +32,19 @@ def examine(bot: "Bot") -> list[Finding]:
     return [*_machine(bot), *_neighbours(bot), *_targets(bot)]
 
 
-def _asked(what: str, question: Callable[[], str], fix: str, unanswered: str = "") -> Finding:
-    """`fix` is the cure of a bad answer, `unanswered` that of none, where it is another one."""
+class _Unclear(Exception):
+    """An answer that may be as it should be, or not."""
+
+
+def _asked(what: str, question: Callable[[], str], fix: str) -> Finding:
     try:
         return Finding(what, True, question())
     except Refused as refused:
         return Finding(what, False, str(refused), fix)
     except Retryable as retryable:
-        return Finding(what, False, f"no answer: {retryable}", unanswered or fix)
+        return Finding(what, False, f"no answer: {retryable}", fix)
+    except _Unclear as unclear:
+        return Finding(what, None, str(unclear), fix)
 
 
 def _machine(bot: "Bot") -> Iterator[Finding]:
@@ -73,11 +78,12 @@ def _journal(bot: "Bot") -> str:
 
 
 def _neighbours(bot: "Bot") -> Iterator[Finding]:
-    yield _asked(
+    repo = _asked(
         "manifests repo",
         lambda: f"its head is {bot.manifests.fetch()[:12]}",
         "Check `manifests:` and the token's right to read and write contents.",
     )
+    yield repo
     yield _asked(
         "forge",
         lambda: f"{len(bot.forge.open_proposals())} open proposals",
@@ -86,8 +92,9 @@ def _neighbours(bot: "Bot") -> Iterator[Finding]:
     yield _asked(
         "promotions.yaml",
         lambda: _catalogue(bot),
-        "Mend the file by a pull request; until then the last good one is in force.",
-        "It is read from the manifests repo: mend the way there first. Targets are checked after that.",
+        "Mend the file by a pull request; until then the last good one is in force."
+        if repo.good
+        else "It is read from the manifests repo: mend the way there first; its targets are checked after that.",
     )
 
 
@@ -112,7 +119,7 @@ def _target(bot: "Bot", target: Target) -> Iterator[Finding]:
     yield _asked(
         f"{name}: model",
         lambda: _wanted(bot, target),
-        "Check `mlflow:` in bot.yaml and `model:` and `when:` of the target.",
+        "Check `mlflow:` in bot.yaml and that MLflow has what `model:` and `when:` of the target say.",
     )
     yield _asked(
         f"{name}: pins",
@@ -144,7 +151,9 @@ def _target(bot: "Bot", target: Target) -> Iterator[Finding]:
 
 def _wanted(bot: "Bot", target: Target) -> str:
     wanted = bot.registry.wanted(target.model, target.when)
-    return f"version {wanted.version} is wanted" if wanted else f"no version has the {target.when}"
+    if wanted is None:  # MLflow says the same of a model that it does not have
+        raise _Unclear(f"no version of {target.model} has the {target.when}, so nothing is wanted")
+    return f"version {wanted.version} is wanted"
 
 
 def _pins(bot: "Bot", target: Target) -> str:

@@ -37,6 +37,7 @@ from bot.sandbox.serving import free_port
 from tests.cli.bots import gitops_bot
 from tests.parts import require
 from tests.template.rendered import TEMPLATE
+from tests.template.test_gitops_schemas import SCHEMAS, check
 
 ROOT = TEMPLATE.parent
 IDENTITY = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -121,6 +122,8 @@ def test_everything_renders_and_is_valid(written: tuple[Path, Answers]) -> None:
     assert len(leaves) >= 6
     for leaf in leaves:
         for document in rendered(folder, str(leaf)):
+            if f"{document['apiVersion']} {document['kind']}" in SCHEMAS:
+                check(document)
             named = document["metadata"]
             for value in (named["name"], named.get("namespace", "a")):
                 assert len(value) <= 63
@@ -133,6 +136,32 @@ def test_everything_renders_and_is_valid(written: tuple[Path, Answers]) -> None:
     [server] = deployment["spec"]["template"]["spec"]["containers"]
     assert server["image"] == f"{answers.image}:unreleased"
     assert deployment["metadata"]["labels"]["gitops-bot/model"] == answers.name
+
+
+@pytest.mark.world
+def test_the_check_that_comes_with_it_finds_nothing_wrong(tmp_path: Path) -> None:
+    """Until it is green nothing is merged, so it has to be from the first pull request on."""
+    require("kubectl", "see https://kubernetes.io/docs/tasks/tools/ (1.27 or newer)", packaged=False)
+    require("promtool", "apt-get install prometheus")
+    write(tmp_path, tree(TEMPLATE, TREES["flux and azure, odd names"]))
+    done = subprocess.run(
+        [sys.executable, ".github/validate.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Nothing is wrong."), done.stdout
+
+
+def test_what_other_tests_prove_of_the_template_is_not_changed(written: tuple[Path, Answers]) -> None:
+    """The model's image, its server, the steps of its CI, the check and the dashboard: no name is in them."""
+    folder, _ = written
+    kept = [
+        path
+        for path in content(folder)
+        if path.startswith(("model-image/", "monitoring/dashboards/", ".github/validate.py"))
+    ]
+    assert len(kept) >= 12
+    for path in kept:
+        assert (folder / path).read_bytes() == (TEMPLATE / path).read_bytes(), path
 
 
 def rendered(folder: Path, leaf: str) -> list[Any]:
