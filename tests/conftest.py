@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from bot.sandbox.tracking import TrackingServer
 from bot.sandbox.training import Trained, command
+from tests.warm import WarmTracking
 
 COMMIT = "3f" * 20
 
@@ -21,7 +22,7 @@ settings.load_profile("untimed")
 @pytest.fixture(scope="session")
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
     """One real MLflow server per test process; the mark xdist_group("mlflow") brings its users to the same one."""
-    with TrackingServer(tmp_path_factory.mktemp("tracking")) as server:
+    with WarmTracking(tmp_path_factory.mktemp("tracking")) as server:
         yield server
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent() -> None:
-    # Runs between fork and exec. Linux ends the child when the thread that started it ends, whatever killed it.
+def die_with_parent() -> None:
+    """Runs between fork and exec. Linux ends the child when the thread that started it ends, whatever killed it."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -39,7 +39,7 @@ def spawn(
             env={**_inherited(inherit), **(environment or {})},
             cwd=folder,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
 
 

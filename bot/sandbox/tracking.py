@@ -31,6 +31,8 @@ class TrackingServer:
     and 4.7). `url` has no trailing slash and is known at once; the server answers when `start` has returned.
     """
 
+    spawn = staticmethod(spawn)  # how its process is started
+
     def __init__(self, folder: Path, *, port: int = 0, python: str = sys.executable) -> None:
         """Choose folder and port; a server in a folder that was used before finds its models again."""
         self.folder = folder
@@ -53,7 +55,7 @@ class TrackingServer:
         """Start the process without waiting, so that other work can go on meanwhile."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._said_before = self.log.stat().st_size if self.log.exists() else 0
-        self._process = spawn(
+        self._process = self.spawn(
             [self._python, "-m", "uvicorn", *_OPTIONS, "--host", _HOST, "--port", str(self.port), _SERVER],
             log=self.log,
             environment=self._environment(),

@@ -14,6 +14,7 @@ from bot.sandbox.demo.world import MODEL, MODELS, WORKFLOW, DemoWorld
 from bot.sandbox.image_layout import Settings, write_layer
 from bot.sandbox.registry_client import RegistryClient
 from bot.sandbox.template import template
+from tests.warm import WarmTracking, spawn
 
 EXAMPLE = {"dataframe_split": {"columns": ["amount"], "data": [[950.0]]}}
 MLMODEL = """\
@@ -33,6 +34,8 @@ class LightWorld(DemoWorld):
     broken: frozenset[str] = frozenset({"2"})
     needing: frozenset[str] = frozenset()  # versions that run only as long as the feature store is there
     first_trainings = ()
+    mlflow = WarmTracking
+    spawn = staticmethod(spawn)
 
     @property
     def feature_store(self) -> Path:

@@ -1,7 +1,6 @@
 """At every point of the story the commands, the API and the dashboard say the same; and the commands do what they say."""
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -25,16 +24,15 @@ class CommandedWorld(LightWorld):
     """A light world with a command line."""
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | self.environment()
-        return subprocess.run(
-            self.command(*words),
-            env=environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        """What a person types, as a process of its own."""
+        said, shown = self.folder / "stdout", self.folder / "stderr"
+        said.write_bytes(b"")
+        shown.write_bytes(b"")
+        child = self.spawn(
+            self.command(*words), log=said, errors=shown, environment=self.environment(), folder=self.folder
         )
+        code = child.wait(timeout=60)
+        return subprocess.CompletedProcess(words, code, said.read_text(), shown.read_text())
 
     def printed(self, *words: str) -> Any:
         done = self.run(*words, "--json")

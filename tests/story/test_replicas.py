@@ -16,7 +16,7 @@ import requests
 
 from bot.core.model import Kind
 from bot.sandbox.demo.world import APPLICATION, CHECK, MANIFESTS, MODEL, REVIEWER, TARGET
-from bot.sandbox.processes import end, spawn
+from bot.sandbox.processes import end
 from bot.sandbox.serving import free_port
 from tests import postgres
 from tests.story.light import LightWorld
@@ -54,7 +54,7 @@ class ReplicatedWorld(LightWorld):
         settings.write_text(text.replace("data: data", "data: other-data"))
         environment = self.environment() | {"GITOPS_BOT_CONFIG": str(settings)}
         log = self.folder / "other.log"
-        self.other = spawn(self.command("serve"), log=log, environment=environment, folder=self.folder)
+        self.other = self.spawn(self.command("serve"), log=log, environment=environment, folder=self.folder)
         self._stack.callback(end, self.other, grace=10)
 
     def kill_other(self) -> None:
