@@ -6,6 +6,8 @@ Runs with what is installed for the model. Needs MLflow 2.16 or newer.
 import json
 import logging
 import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +31,13 @@ class NotAnswered(Exception):
 
 
 class ServedModel:
-    """The model and how far it is. `proven`: it has answered its own input example. `ending`: SIGTERM has come."""
+    """The model and how far it is. `proven`: it has answered its own input example. `ending`: SIGTERM has come. `since`:
+    when each thread that is answering began (monotonic seconds, by its identity)."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.proven = self.ending = False
+        self.since: dict[int, float] = {}
         self.example_answer: str | None = None
         self._model: Any = None
 
@@ -62,6 +66,14 @@ class ServedModel:
 
     def answer(self, body: bytes, content_type: str) -> tuple[str, int]:
         """The JSON text that MLflow's scoring code answers and how many rows it predicts. Raises NotAnswered."""
+        me = threading.get_ident()
+        self.since[me] = time.monotonic()
+        try:
+            return self._answered(body, content_type)
+        finally:
+            del self.since[me]
+
+    def _answered(self, body: bytes, content_type: str) -> tuple[str, int]:
         from mlflow.exceptions import MlflowException
         from mlflow.pyfunc.scoring_server import invocations
 
@@ -75,7 +87,7 @@ class ServedModel:
             raise _failure(error, predicted=asked.rows is not None) from error
         if result.status != 200:
             raise NotAnswered(_sentence(str(result.response)), result.status)
-        return str(result.response), asked.rows or 0
+        return _strict(str(result.response)), asked.rows or 0
 
 
 class _Asked:
@@ -107,6 +119,13 @@ def _checked(body: bytes, content_type: str) -> Any:
     if not isinstance(document, dict):
         raise NotAnswered(f"The request must be a JSON object with one of {', '.join(FORMATS)}.")
     return document
+
+
+def _strict(text: str) -> str:
+    """MLflow writes NaN and Infinity, which are no JSON: null stands for them, as in what is asked."""
+    if "NaN" not in text and "Infinity" not in text:
+        return text
+    return json.dumps(json.loads(text, parse_constant=lambda name: None))
 
 
 def _rows(result: Any) -> int:

@@ -1,15 +1,17 @@
 """Serves one MLflow model over HTTP, for Kubernetes.
 
-    GET  /health       200 as soon as the process listens: it is alive. Startup and liveness probes ask this.
+    GET  /health       200 as soon as the process listens: it is alive. 503 when the model hangs: each thread has predicted
+                       for more than PREDICT_SECONDS. Startup and liveness probes ask this.
     GET  /ready        200 only when the model is loaded AND has answered its own input example; 503 with the reason
-                       before that and while the process is ending. The readiness probe asks this.
+                       before that, when the model hangs, and while the process is ending. The readiness probe asks this.
     POST /invocations  MLflow's scoring protocol, by MLflow's own code: dataframe_split, dataframe_records, inputs or
                        instances in JSON, with params, or CSV; answers {"predictions": ...}.
     GET  /version      which model version, and which build of it, this is: MLflow's own server cannot tell.
     GET  /metrics      Prometheus text.
 
 What is not answered gets {"error": "a sentence"}: 4xx when the request is at fault, 500 when the model itself failed
-(it could not reach what it needs), 503 when the server is not ready or has too much to do. Stack traces stay in here.
+(it could not reach what it needs), 503 when the server is not ready or has too much to do, 504 when the model did not
+answer within PREDICT_SECONDS. Stack traces stay in here.
 
 A model that cannot be loaded, cannot answer its own input example, or has not done both within LOAD_SECONDS, ends the
 process with exit code 1 and the reason as the last log line: then Kubernetes shows a crash that stops the rollout, instead
@@ -70,7 +72,8 @@ class Settings:
 
     `model_path` is the folder of the model. A request may have `max_body_bytes`, and `body_seconds` to arrive; more than
     `max_requests` at a time are sent away. `prediction_threads` predict at a time: 1 for models that are not
-    thread-safe. The model has `load_seconds` to load and to answer its own input example. `drain_seconds` and
+    thread-safe. A request is answered within `predict_seconds`: by default no longer than a proxy waits (60 s in nginx).
+    The model has `load_seconds` to load and to answer its own input example. `drain_seconds` and
     `finish_seconds` together must stay under the grace period of the pod by 4 s.
     """
 
@@ -86,6 +89,7 @@ class Settings:
     max_requests: int = 32
     prediction_threads: int = 4
     body_seconds: float = 20.0
+    predict_seconds: float = 60.0
     load_seconds: float = 150.0
     drain_seconds: float = 5.0
     finish_seconds: float = 20.0
@@ -175,6 +179,19 @@ class Invocations:
         self._threads = ThreadPoolExecutor(settings.prediction_threads, thread_name_prefix="predict")
         IN_FLIGHT.set_function(lambda: self._running)
 
+    @property
+    def not_alive(self) -> str:
+        """Why the process should be ended, or the empty text: each thread predicts what nobody waits for any more."""
+        since, seconds = sorted(self._model.since.values()), self._settings.predict_seconds
+        busy = len(since) == self._settings.prediction_threads
+        hangs = busy and time.monotonic() - since[-1] > seconds
+        return f"the model hangs: no thread has ended a prediction for {seconds:g} seconds" if hangs else ""
+
+    @property
+    def not_ready(self) -> str:
+        """Why no requests should be sent here, or the empty text when they should."""
+        return self._model.not_ready or self.not_alive
+
     async def __call__(self, request: Request) -> tuple[int, object]:
         """The status, and JSON as text or as a document with the `error`."""
         if not self._model.proven:
@@ -196,8 +213,13 @@ class Invocations:
     async def _predicted(self, request: Request) -> str:
         body = await self._body(request)
         content_type = request.headers.get("content-type", "")
-        loop = asyncio.get_running_loop()
-        text, rows = await loop.run_in_executor(self._threads, self._model.answer, body, content_type)
+        seconds, loop = self._settings.predict_seconds, asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(seconds):
+                text, rows = await loop.run_in_executor(self._threads, self._model.answer, body, content_type)
+        except TimeoutError:
+            sentence = f"The model did not answer within {seconds:g} seconds."
+            raise NotAnswered(sentence, 504, "it took too long") from None
         PREDICTIONS.inc(rows)
         return text
 
@@ -222,6 +244,7 @@ def make_app(model: ServedModel, settings: Settings) -> FastAPI:
     """The application; it answers in JSON, whatever is asked."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     invoke, identity = Invocations(model, settings), settings.identity()
+    READY.set_function(lambda: float(not invoke.not_ready))
 
     def reply(status: int, document: object, **headers: str) -> Response:
         text = document if isinstance(document, str) else json.dumps(document)
@@ -231,11 +254,12 @@ def make_app(model: ServedModel, settings: Settings) -> FastAPI:
 
     @app.get("/health")
     async def health() -> Response:
-        return reply(200, {"status": "alive"})
+        reason = invoke.not_alive
+        return reply(503 if reason else 200, {"status": reason or "alive"})
 
     @app.get("/ready")
     async def ready() -> Response:
-        reason = model.not_ready
+        reason = invoke.not_ready
         return reply(503 if reason else 200, {"status": reason or "ready"})
 
     @app.get("/version")
@@ -281,6 +305,14 @@ def _give_up() -> None:
     os._exit(1)
 
 
+def _leave(code: int, model: ServedModel) -> int:
+    """The code to exit with, soon: a thread that the model has left behind would keep the process for ever."""
+    if model.proven and model.since:
+        _give_up()
+    _later(LAST_RESORT_SECONDS, os._exit, code)
+    return code
+
+
 def _listening(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -311,19 +343,15 @@ def main() -> int:
         log.error("cannot serve: %s", error)  # noqa: TRY400 - the sentence says it all
         return 1
     model = ServedModel(Path(settings.model_path))
-    READY.set_function(lambda: float(not model.not_ready))
     INFO.labels(settings.model_name, settings.model_version, settings.mlflow_run_id).set(1)
-    for code in ("200", "400", "500", "503"):
+    for code in ("200", "400", "500", "503", "504"):
         REQUESTS.labels(code)  # so that the first one counts as an increase
     server = Server(_listening(make_app(model, settings), settings), model, settings)
     threading.Thread(target=server.load, name="load", daemon=True).start()
     server.run()
     if server.failure:
         log.error("cannot serve: %s", server.failure)
-    code = 1 if server.failure or not server.started else 0
-    # A thread that the model has left behind would keep the process for ever.
-    _later(LAST_RESORT_SECONDS, os._exit, code)
-    return code
+    return _leave(1 if server.failure or not server.started else 0, model)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ class Stubborn(mlflow.pyfunc.PythonModel):
             self._obey(do, seconds)
         if (model_input["do"] == "object").any():
             return [object()]
+        if (model_input["do"] == "say NaN").any():
+            return ["NaN", "Infinity"]
         if (model_input["do"] == "scalar").any():
             return np.array(7.0)
         return (model_input["seconds"] * (params or {}).get("factor", 1.0)).to_numpy()

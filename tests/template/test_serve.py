@@ -57,6 +57,14 @@ def test_params_reach_the_model(stubborn: Serving) -> None:
     assert "factor" in wrong.json()["error"]
 
 
+def test_an_answer_is_json_for_those_too_whose_json_has_no_nan(stubborn: Serving) -> None:
+    rows = [["answer", value] for value in (1.5, None)]
+    answer = stubborn.ask({"dataframe_split": {"columns": ["do", "seconds"], "data": rows}})
+    assert answer.text == '{"predictions": [1.5, null]}'
+    assert stubborn.ask(_stubborn("answer", float("-inf"))).text == '{"predictions": [null]}'
+    assert stubborn.ask(_stubborn("say NaN")).text == '{"predictions": ["NaN", "Infinity"]}'
+
+
 def test_it_says_which_version_it_is(served: Serving) -> None:
     said = requests.get(f"{served.url}/version", timeout=5).json()
     assert said.pop("mlflow")

@@ -1,14 +1,16 @@
 """What the model server of the template takes at most, and that it always answers who asks for its health."""
 
+import signal
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
 
-from tests.template.serving import SPLIT, Serving, SlowRequest, soon
+from tests.template.serving import SPLIT, Serving, SlowRequest, serving, soon
 
 pytestmark = [pytest.mark.world, pytest.mark.xdist_group("serve")]
 
@@ -93,3 +95,31 @@ def test_a_large_request_is_answered_and_so_are_small_ones_meanwhile(served: Ser
         assert served.ask(SPLIT).status_code == 200
     large.join()
     assert len(answers[0].json()["predictions"]) == 80_000
+
+
+def test_a_prediction_that_hangs_is_not_waited_for_and_when_all_do_the_process_is_not_alive(
+    models: Path, tmp_path: Path
+) -> None:
+    settings = {
+        "PREDICT_SECONDS": "1.5",
+        "PREDICTION_THREADS": "2",
+        "DRAIN_SECONDS": "0",
+        "FINISH_SECONDS": "1",
+    }
+    with serving(models / "stubborn", tmp_path, **settings) as served:
+        served.until("/ready", 200)
+        answer = served.ask(_told("sleep", 300.0))
+        assert answer.status_code == 504
+        assert answer.json() == {"error": "The model did not answer within 1.5 seconds."}
+        # One thread is left: it is worth asking.
+        assert served.ask(_told("answer", 1.0)).status_code == 200
+        assert requests.get(f"{served.url}/health", timeout=10).ok
+        assert served.metric("model_ready") == 1
+        assert served.ask(_told("sleep", 300.0)).status_code == 504
+        assert served.until("/health", 503, 30).json()["status"].startswith("the model hangs: ")
+        assert served.until("/ready", 503, 30).json()["status"].startswith("the model hangs: ")
+        assert served.metric("model_ready") == 0
+        # What waits for a thread is answered, too; nobody waits for it any more when one is free.
+        assert served.ask(_told("answer", 1.0)).status_code == 504
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(30) == 1
