@@ -54,18 +54,30 @@ def init(ctx: click.Context, /, folder: Path, force: bool, **options: str | None
 
 def _answers(options: dict[str, Any]) -> "Answers":
     """What was given, and what a person says to the rest. A value of an option that is wrong is an error of usage."""
-    from bot.cli.init_answers import NOBODYS, Answers
+    from bot.cli.init_answers import NOBODYS, Answers, kubernetes_name
     from bot.config import answers as held
 
     missing = [f"--{option} is missing" for option in ("model", "image", "repo") if options[option] is None]
     if missing and not sys.stdin.isatty():
         raise click.UsageError(f"{', '.join(missing)}, and there is no terminal to ask in.")
-    model = _held("model", "Model in MLflow", options["model"], held.model)
-    image = _held("image", "Image of it, without a tag", options["image"], held.image)
-    url, host, repository = _held("repo", "Address of this repo at GitHub", options["repo"], held.repository)
+    checks = {"model": held.model, "repo": held.repository, "image": held.image, "domain": held.domain}
+
+    def answer(option: str, question: str, default: str | None = None) -> Any:
+        return _held(option, question, options[option], checks[option], default)
+
+    for option in checks:  # nobody is asked anything before it is known that what was given will do
+        if options[option] is not None:
+            answer(option, "")
+    model = answer("model", "Model in MLflow, such as fraud-detector")
+    url, host, repository = answer(
+        "repo", "This repo at GitHub, such as https://github.com/acme/manifests.git"
+    )
     gitops: GitOps = _chosen("What applies the manifests", options["gitops"], ("argocd", "flux"))
     ci: CI = _chosen("What builds images", options["ci"], ("github", "azure"))
-    domain = _held("domain", "Domain that its hosts are below", options["domain"], held.domain, NOBODYS)
+    usual = f"ghcr.io/{repository.partition('/')[0].lower()}/{kubernetes_name(model)}"
+    at_github = (host, ci) == ("github.com", "github")
+    image = answer("image", "Image of the model, without a tag", usual if at_github else None)
+    domain = answer("domain", "Domain that its hosts are below", NOBODYS)
     return Answers(model, image, url, host, repository, gitops, ci, domain)
 
 

@@ -705,7 +705,7 @@ def test_what_it_says_to_push_goes_to_main_from_any_branch(tmp_path: Path) -> No
 
 def test_a_person_is_asked_until_the_answer_can_be_taken(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "bot", "init", str(tmp_path / "repo"), f"--image={PLAIN.image}"]
+    command = [sys.executable, "-m", "bot", "init", str(tmp_path / "repo")]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT)
     os.close(theirs)
     try:
@@ -714,9 +714,10 @@ def test_a_person_is_asked_until_the_answer_can_be_taken(tmp_path: Path) -> None
             [
                 ("Model in MLflow", "a/b"),
                 ("no `/` and no `:`", "Churn Model"),
-                ("Address of this repo", "git@github.com:umbrella/gitops.git"),
+                ("This repo at GitHub", "git@github.com:Umbrella/gitops.git"),
                 ("What applies the manifests", "flux"),
                 ("What builds images", ""),
+                ("[ghcr.io/umbrella/churn-model]", ""),
                 ("Domain that its hosts", "https://umbrella.example"),
                 ("Write it alone", "umbrella.example"),
             ],
@@ -732,6 +733,20 @@ def test_a_person_is_asked_until_the_answer_can_be_taken(tmp_path: Path) -> None
     }
 
 
+def test_what_was_given_is_judged_before_anything_is_asked(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "bot", "init", str(tmp_path / "repo"), "--domain=*.umbrella.example"],
+            stdin=theirs, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--domain: " in done.stderr
+
+
 def test_ctrl_c_at_a_question_is_what_the_exit_codes_call_it(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "bot", "init", str(tmp_path / "repo"), "--model=churn"]
@@ -740,7 +755,7 @@ def test_ctrl_c_at_a_question_is_what_the_exit_codes_call_it(tmp_path: Path) -> 
     )
     os.close(theirs)
     try:
-        said = _played(ours, [("Image of it", "x\x15")], ending=False)
+        said = _played(ours, [("This repo at GitHub", "x\x15")], ending=False)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130, said
     finally:
