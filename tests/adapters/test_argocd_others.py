@@ -9,7 +9,7 @@ import pytest
 
 from bot.adapters.argocd.indirect import wants_tree
 from bot.adapters.argocd.judge import judge
-from bot.adapters.argocd.places import TREE
+from bot.adapters.argocd.places import TREE, roots
 from bot.core.verdict import Claim, Outcome, Verdict
 from tests.recordings.reader import changes
 
@@ -165,6 +165,13 @@ def test_pods_of_something_else_are_not_its_own() -> None:
         {"kind": "Pod", "name": "nightly-1", "namespace": "web", "uid": "x", "images": [OLD], "parentRefs": [{"uid": "nightly"}]},
     ]  # fmt: skip
     assert said(document, beside).outcome is Outcome.SUCCEEDED
+
+
+def test_nodes_without_an_identity_are_each_their_own() -> None:
+    anonymous = tree((IMAGE, "Healthy"))
+    anonymous["nodes"] += [{"kind": "Secret", "name": "x"}, {"kind": "Secret", "name": "y"}]
+    assert said(application([IMAGE]), anonymous).outcome is Outcome.SUCCEEDED
+    assert {place[3] for place in roots([anonymous])} == {"web", "x", "y"}
 
 
 def test_a_rollout_keeps_old_pods_for_a_while_after_its_promotion() -> None:

@@ -24,9 +24,10 @@ def own_health(holder: Mapping[str, Any]) -> str:
 def roots(documents: Sequence[Mapping[str, Any]]) -> Mapping[Place, Sequence[Mapping[str, Any]]]:
     """By each object of the Application itself what belongs to it in the end, itself too; empty without a tree."""
     tree = next((item for item in documents if item.get("kind") == TREE), {})
-    nodes = {text(node, "uid"): node for node in maps(tree, "nodes")}
+    listed = maps(tree, "nodes")
+    nodes = {uid: node for node in listed if (uid := text(node, "uid"))}
     found: dict[Place, list[Mapping[str, Any]]] = {}
-    for node in nodes.values():
+    for node in listed:
         found.setdefault(place_of(_root(node, nodes)), []).append(node)
     return found
 
