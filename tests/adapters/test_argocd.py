@@ -303,6 +303,15 @@ def test_what_is_wrong_with_the_pods_is_read_from_the_recorded_tree() -> None:
     )
 
 
+def test_evidence_is_about_the_new_pods_and_what_they_belong_to_only() -> None:
+    tree = json.loads(json.dumps(RECORDED["resource-tree-24-per-resource-health"]["body"]))
+    own = next(node for node in tree["nodes"] if node["kind"] == "Pod" and node["name"].startswith("web"))
+    own["health"] = {"status": "Degraded", "message": "back-off 10s restarting failed container"}
+    said = complaints(tree, own["images"][0])
+    assert [sentence.split()[1] for sentence in said] == [own["name"]]
+    assert len(complaints(tree, "127.0.0.1:5000/web:never-was")) == 4, "where no pod runs it, all are told"
+
+
 @pytest.mark.parametrize("tree", [{}, {"nodes": None}, {"nodes": [7, {}, {"health": "x"}, {"info": [1]}]}])
 def test_a_tree_that_makes_no_sense_has_no_complaints(tree: dict[str, Any]) -> None:
     assert complaints(tree) == ()

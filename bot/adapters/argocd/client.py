@@ -58,7 +58,11 @@ class ArgoCDCluster:
             return verdict
         tree = self._tree(rollout)
         verdict = judge([document, tree], claim, now)
-        return _with_pods(verdict, tree, rollout, now) if verdict.outcome is Outcome.FAILED else verdict
+        return (
+            _with_pods(verdict, complaints(tree, claim.image), rollout, now)
+            if verdict.outcome is Outcome.FAILED
+            else verdict
+        )
 
     def ask_to_sync(self, rollout: ArgoCD) -> None:
         """Have it compare with the repo now. It may go on after we have stopped to wait: that is no error.
@@ -100,8 +104,8 @@ class ArgoCDCluster:
             return {"kind": TREE}
 
 
-def _with_pods(verdict: Verdict, tree: Mapping[str, Any], rollout: ArgoCD, now: datetime) -> Verdict:
+def _with_pods(verdict: Verdict, said: Sequence[str], rollout: ArgoCD, now: datetime) -> Verdict:
     """A failure with what is wrong with the pods."""
     asked = f"Resource tree of {excerpt(rollout.application, 80)}"
-    more = [Evidence("argocd", asked, now, text, Outcome.FAILED) for text in complaints(tree)]
+    more = [Evidence("argocd", asked, now, text, Outcome.FAILED) for text in said]
     return replace(verdict, evidence=(*verdict.evidence, *more))

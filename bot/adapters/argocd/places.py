@@ -1,6 +1,6 @@
 """The objects of an Application by where they are, and whose the pods in its resource tree are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.core.fields import child, maps, text
@@ -25,10 +25,10 @@ def roots(documents: Sequence[Mapping[str, Any]]) -> Mapping[Place, Sequence[Map
     """By each object of the Application itself what belongs to it in the end, itself too; empty without a tree."""
     tree = next((item for item in documents if item.get("kind") == TREE), {})
     listed = maps(tree, "nodes")
-    nodes = {uid: node for node in listed if (uid := text(node, "uid"))}
-    found: dict[Place, list[Mapping[str, Any]]] = {}
+    known, found = by_identity(listed), dict[Place, list[Mapping[str, Any]]]()
     for node in listed:
-        found.setdefault(place_of(_root(node, nodes)), []).append(node)
+        *_, top = line(node, known)
+        found.setdefault(place_of(top), []).append(node)
     return found
 
 
@@ -42,11 +42,17 @@ def pods_by_root(
     }
 
 
-def _root(node: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+def by_identity(nodes: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """The nodes by their uid, where they have one."""
+    return {uid: item for item in nodes if (uid := text(item, "uid"))}
+
+
+def line(node: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """A node and what it belongs to, up to the object that the Application itself has."""
     for _ in range(_DEEPEST):
-        known = (nodes[uid] for item in maps(node, "parentRefs") if (uid := text(item, "uid")) in nodes)
-        parent = next(known, None)
+        yield node
+        parents = (known[uid] for item in maps(node, "parentRefs") if (uid := text(item, "uid")) in known)
+        parent = next(parents, None)
         if parent is None:
-            break
+            return
         node = parent
-    return node

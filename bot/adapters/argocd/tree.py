@@ -3,19 +3,31 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bot.adapters.argocd.places import by_identity, line
 from bot.adapters.argocd.wording import LIMIT
+from bot.core.fields import maps, texts
+from bot.core.images import carries
 from bot.core.telling import excerpt
 
 _MOST = 4
 
 
-def complaints(tree: Mapping[str, Any]) -> tuple[str, ...]:
-    """One bounded sentence for each resource that is not healthy, pods first, at most four. Never raises."""
-    nodes = tree.get("nodes")
-    found = [node for node in nodes if isinstance(node, Mapping)] if isinstance(nodes, list) else []
+def complaints(tree: Mapping[str, Any], image: str = "") -> tuple[str, ...]:
+    """One bounded sentence for each resource that is not healthy, pods first, at most four. Never raises.
+
+    Where pods run this image, only they are told of, and what they belong to: neither old pods nor another workload's.
+    """
+    nodes = maps(tree, "nodes")
+    known = by_identity(nodes)
+    own = {id(node) for pod in nodes if image and _runs(pod, image) for node in line(pod, known)}
+    found = [node for node in nodes if not own or id(node) in own]
     found.sort(key=lambda node: node.get("kind") != "Pod")
     said = (_complaint(node) for node in found)
     return tuple(excerpt(text, LIMIT) for text in said if text)[:_MOST]
+
+
+def _runs(pod: Mapping[str, Any], image: str) -> bool:
+    return any(carries(one, image) for one in texts(pod.get("images")))
 
 
 def _complaint(node: Mapping[str, Any]) -> str:
