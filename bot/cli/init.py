@@ -117,7 +117,7 @@ def _next(folder: Path, count: int, answers: "Answers") -> str:
     return "\n".join(
         [
             f"{count} files are in {folder}. In Kubernetes the model is called {answers.name}.",
-            *_noticed(answers),
+            *_noticed(folder, answers),
             "Next:",
             f"  {answers.review} {there}   # hosts and teams that were guessed: change those that are not yours",
             f"  kubectl kustomize {overlay}   # what would run",
@@ -126,10 +126,18 @@ def _next(folder: Path, count: int, answers: "Answers") -> str:
     )
 
 
-def _noticed(answers: "Answers") -> list[str]:
+def _noticed(folder: Path, answers: "Answers") -> list[str]:
     from bot.cli.init_answers import NOBODYS
+    from bot.cli.init_choices import LEFT_OUT
 
     said = []
+    left = [
+        path for key in (answers.gitops, answers.ci) for path in LEFT_OUT[key] if (folder / path).exists()
+    ]
+    if left:
+        said.append(
+            f"Of what was not chosen now there still is: {', '.join(left)}. Remove what nobody needs."
+        )
     if answers.domain == NOBODYS:
         said.append(
             f"Hosts are below {NOBODYS}, which is nobody's: the same again with --force --domain puts yours in."

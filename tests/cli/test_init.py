@@ -606,6 +606,17 @@ def test_with_force_it_is_overwritten_and_other_files_stay(tmp_path: Path) -> No
     assert {path: said for path, said in found.items() if path != "notes.md"} == tree(TEMPLATE, PLAIN)
 
 
+def test_what_another_choice_left_behind_is_named_and_not_removed(tmp_path: Path) -> None:
+    init(tmp_path)
+    result = init(tmp_path, "--force", gitops="flux", ci="azure")
+    assert result.exit_code == 0
+    said = " ".join(result.output.split())
+    left = "argocd, bot/overlays/argocd, bot/access/argocd, .github/workflows/deploy-on-model-promotion.yml"
+    assert f"Of what was not chosen now there still is: {left}." in said
+    assert (tmp_path / "argocd" / "kustomization.yaml").exists()
+    assert "not chosen" not in init(tmp_path / "new").output
+
+
 def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
     assert init(tmp_path).exit_code == 0
     before = content(tmp_path)
