@@ -151,9 +151,11 @@ def main() -> int:
             image = os.environ.get("IMAGE", "") not in ("", "-")
             found = [asked(os.environ, [] if image else promotions(file))]
         elif sys.argv[1:] == ["missing"]:
-            from mlflow import MlflowClient
+            found = []
+            if targets := promotions(file):
+                from mlflow import MlflowClient
 
-            found = list(missing(promotions(file), MlflowClient()))
+                found = list(missing(targets, MlflowClient()))
         else:
             _say("Usage: python wanted.py asked | missing")
             return 2

@@ -1,6 +1,7 @@
 """The model server of the template: trained models, and servers that are asked by many tests."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +26,43 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True, capture_output=True, env=quiet, timeout=240, cwd=folder,
     )  # fmt: skip
     return folder
+
+
+# Versions 1 (good), 2 (its code does what it says in example), 3 (without a list of dependencies) of one model, and eleven
+# of another, some of which have an alias, tags, a stage.
+REGISTER = """
+import sys, mlflow
+uri, folder = sys.argv[1:]
+client = mlflow.MlflowClient(uri, uri)
+client.create_registered_model("fraud")
+for name in ("good", "stubborn", "bare"):
+    client.create_model_version("fraud", f"{folder}/{name}")
+client.create_registered_model("it's a model")
+for version in range(11):
+    client.create_model_version("it's a model", "file:///nowhere")
+client.set_registered_model_alias("it's a model", "champion", "3")
+for version in ("2", "10"):
+    client.set_model_version_tag("it's a model", version, "deploy", "staging")
+client.transition_model_version_stage("it's a model", "5", "Production")
+"""
+
+
+@pytest.fixture(scope="session")
+def registry(models: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a model registry in a file, with the models `fraud` and `it's a model`."""
+    folder = tmp_path_factory.mktemp("registry")
+    for name in ("good", "stubborn"):
+        shutil.copytree(models / name, folder / name)
+    shutil.copytree(models / "good", folder / "bare")
+    (folder / "bare" / "requirements.txt").unlink()
+    (folder / "good" / "MLmodel").chmod(0o600)
+    uri = f"sqlite:///{folder}/mlflow.db"
+    quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore"}
+    subprocess.run(
+        [sys.executable, "-c", REGISTER, uri, str(folder)],
+        check=True, capture_output=True, env=quiet, timeout=240, cwd=folder,
+    )  # fmt: skip
+    return uri
 
 
 @dataclass(frozen=True)

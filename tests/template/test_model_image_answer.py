@@ -17,15 +17,6 @@ from tests.template.serving import ANSWER, MODEL_IMAGE
 
 pytestmark = [pytest.mark.world, pytest.mark.xdist_group("serve")]
 
-# Versions 1 (good), 2 (its code does what it says in example), 3 (without a list of dependencies) of one model.
-REGISTER = """
-import sys, mlflow
-uri, folder = sys.argv[1:]
-client = mlflow.MlflowClient(uri, uri)
-client.create_registered_model("fraud")
-for name in ("good", "stubborn", "bare"):
-    client.create_model_version("fraud", f"{folder}/{name}")
-"""
 NOISY = """
 print("noise while it is loaded", flush=True)
 import os
@@ -48,20 +39,9 @@ class Store:
         return str(row[0]) if row else None
 
 
-@pytest.fixture(scope="module")
-def store(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    folder = tmp_path_factory.mktemp("store")
-    for name in ("good", "stubborn"):
-        shutil.copytree(models / name, folder / name)
-    shutil.copytree(models / "good", folder / "bare")
-    (folder / "bare" / "requirements.txt").unlink()
-    (folder / "good" / "MLmodel").chmod(0o600)
-    uri = f"sqlite:///{folder}/mlflow.db"
-    subprocess.run(
-        [sys.executable, "-c", REGISTER, uri, str(folder)],
-        check=True, capture_output=True, timeout=240, cwd=folder,
-    )  # fmt: skip
-    return Store(uri)
+@pytest.fixture
+def store(registry: str) -> Store:
+    return Store(registry)
 
 
 def _run(
@@ -79,10 +59,17 @@ def _of(store: Store, version: str) -> dict[str, str]:
     return {"MLFLOW_TRACKING_URI": store.uri, "MODEL_NAME": "fraud", "MODEL_VERSION": version}
 
 
-def test_fetch_alone_leaves_what_the_image_needs_and_keeps_the_answer(store: Store, tmp_path: Path) -> None:
-    done = _run("fetch.py", str(tmp_path / "out"), folder=tmp_path, environment=_of(store, "1"))
+@pytest.fixture(scope="module")
+def fetched(registry: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where fetch.py has left version 1."""
+    folder = tmp_path_factory.mktemp("fetched")
+    done = _run("fetch.py", str(folder / "out"), folder=folder, environment=_of(Store(registry), "1"))
     assert done.returncode == 0, done.stderr
-    release = json.loads((tmp_path / "out" / "release.json").read_text())
+    return folder / "out"
+
+
+def test_fetch_alone_leaves_what_the_image_needs_and_keeps_the_answer(store: Store, fetched: Path) -> None:
+    release = json.loads((fetched / "release.json").read_text())
     assert (release["model"], release["version"]) == ("fraud", "1")
     assert set(release) == {"model", "version", "run_id", "created", "source", "revision"}
     answer = json.loads(store.tag("1") or "null")
@@ -108,11 +95,10 @@ def test_apart_from_mlflow_the_model_is_asked_without_credentials_and_its_answer
     assert store.tag("2") == '{"predictions":[6.0]}'
 
 
-def test_what_is_fetched_can_be_read_by_the_user_of_the_image(store: Store, tmp_path: Path) -> None:
-    _run("fetch.py", "--only-download", str(tmp_path), folder=tmp_path, environment=_of(store, "1"))
-    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "model").iterdir()}
+def test_what_is_fetched_can_be_read_by_the_user_of_the_image(fetched: Path) -> None:
+    modes = {path.stat().st_mode & 0o777 for path in (fetched / "model").iterdir()}
     assert modes == {0o644}
-    assert (tmp_path / "model").stat().st_mode & 0o777 == 0o755
+    assert (fetched / "model").stat().st_mode & 0o777 == 0o755
 
 
 def test_a_version_that_does_not_say_what_it_needs_becomes_no_image(store: Store, tmp_path: Path) -> None:
