@@ -112,6 +112,16 @@ class Case:
         return None
 
     @cached_property
+    def held(self) -> str | None:
+        """What a person has set so that old pods stay; pods that crash are the commit's all the same."""
+        found = next(
+            (item for item in self.workloads if item.carries and not item.complete and item.held), None
+        )
+        if found is None or self.pods.broken:
+            return None
+        return f"the {found.name} keeps old pods, as {found.held}: a person must let it go on"
+
+    @cached_property
     def hindered(self) -> str | None:
         """What keeps the commit from being applied, or released, and is not in it: an outage, a missing chart, a key.
 
@@ -170,7 +180,7 @@ class Case:
 
     def failed(self, because: str) -> Verdict:
         """The commit's failure, unless the cluster has no room for its pods, or something else is in its way."""
-        excuse = self.short_of_room or (None if self.serves else self.hindered)
+        excuse = self.short_of_room or self.held or (None if self.serves else self.hindered)
         if excuse is not None:
             return self.inconclusive(f"{because}; but {excuse}")
         return self.verdict(Outcome.FAILED, because)

@@ -45,6 +45,10 @@ def workload_not_done(case: Case) -> Verdict | None:
             )
         if item.empty:
             return case.inconclusive(f"the {item.name} is scaled to no pods: nothing serves {image}")
+        if not item.complete and case.held is not None:
+            return case.inconclusive(
+                f"{commit(case.claim.commit)} is applied, but {case.held}; {item.counted}"
+            )
         if not item.complete:
             room = f" ({case.short_of_room})" if case.short_of_room else ""
             return case.pending(f"the {item.name} is not rolled out: {item.counted}{room}")

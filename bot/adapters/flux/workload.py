@@ -44,6 +44,7 @@ class Workload:
     completed: bool
     serving: bool  # whether any pod at all is available
     short_since: datetime | None
+    held: str = ""  # which setting of a person's keeps pods on the release before
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,19 @@ def _workload(document: Mapping[str, Any], image: str) -> Workload:
         completed=observed and _was_rolled_out(status),
         serving=counts["available"] > 0,
         short_since=available.since if available is not None and available.status == "False" else None,
+        held=_held(spec),
     )
+
+
+def _held(spec: Mapping[str, Any]) -> str:
+    """A pause, a partition and `OnDelete` are meant, and look to Flux like a rollout that fails or one that is done."""
+    strategy = child(spec, "updateStrategy")
+    if spec.get("paused") is True:
+        return "it is paused"
+    if text(strategy, "type") == "OnDelete":
+        return "its updateStrategy is OnDelete"
+    partition = number(child(strategy, "rollingUpdate"), "partition") or 0
+    return f"its partition is {partition}" if partition > 0 else ""
 
 
 def _was_rolled_out(status: Mapping[str, Any]) -> bool:

@@ -128,6 +128,36 @@ def test_a_health_check_that_fails_twice_has_failed_before_the_deadline() -> Non
     assert "2 times" in verdict.because
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"paused": True}, "it is paused"),
+        ({"updateStrategy": {"type": "OnDelete"}}, "its updateStrategy is OnDelete"),
+        ({"updateStrategy": {"rollingUpdate": {"partition": 2}}}, "its partition is 2"),
+    ],
+)
+def test_what_a_person_holds_back_has_not_failed_however_often_flux_says_so(
+    setting: dict[str, Any], said: str
+) -> None:
+    moment = Moment("03-bump-never-ready/e70c4cc", 93).without("Pod")
+    assert moment.verdict().outcome is FAILED
+    moment.of("Deployment")["spec"] |= setting
+    for later in (timedelta(0), moment.claim.deadline):
+        moment.now += later
+        verdict = moment.verdict()
+        assert verdict.outcome is INCONCLUSIVE
+        assert f"keeps old pods, as {said}: a person must let it go on" in verdict.because
+
+
+def test_what_a_person_holds_back_is_said_where_flux_calls_it_done() -> None:
+    moment = Moment("02-bump-healthy/6b562c9", 35)
+    assert moment.verdict().outcome is SUCCEEDED
+    deployment = moment.of("Deployment")
+    deployment["spec"]["updateStrategy"] = {"rollingUpdate": {"partition": 1}}
+    deployment["status"]["updatedReplicas"] = 1
+    assert "as its partition is 1" in moment.verdict().because
+
+
 def test_failures_of_an_earlier_try_of_the_same_manifests_do_not_count() -> None:
     moment = Moment("03-bump-never-ready/e70c4cc", 93).without("Pod")
     moment.of("Kustomization")["status"]["history"][0]["firstReconciled"] = "2026-11-01T00:00:00Z"
