@@ -1,7 +1,8 @@
 """Checks the manifests of this repo: `python .github/validate.py`, from its root. The workflow `validate` runs it.
 
 Every kustomization that no other one takes in is rendered with `kubectl kustomize`; each of its objects must fit the schema
-of Kubernetes without an unknown field, and keep the rules below. Alert rules are checked, and tested, with promtool;
+of Kubernetes without an unknown field, and keep the rules below. A model's folder brings no rights and stays in its
+namespace, and nothing is taken in from outside of the repo. Alert rules are checked, and tested, with promtool;
 promotions.yaml must fit its schema (`gitops-bot config check` says more about it, such as whether targets fit together).
 Prints a line for each fault and ends with 1 if there is any. Needs kubectl 1.27 or newer, promtool, and what
 .github/requirements.txt names.
@@ -22,6 +23,8 @@ import yaml
 
 KUBERNETES = "1.33"  # the version of your clusters
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+TAKE_IN = ("resources", "components", "bases", "generators", "transformers", "validators")
+REMOTE = re.compile(r"://|\?ref=|^git[@:]|^[\w-]+(\.[\w-]+)+/")
 RESTRICTED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 Document = dict[str, Any]
@@ -118,6 +121,29 @@ def _services(documents: list[Document]) -> Iterator[str]:
             yield f"Service {document['metadata']['name']}: no pod of this commit has the labels {said}"
 
 
+def confined(documents: list[Document]) -> Iterator[str]:
+    """What a model's folder must not bring: some of its files nobody has to approve, and what applies them may do everything."""
+    spaces = [document["metadata"]["name"] for document in documents if document["kind"] == "Namespace"]
+    for document in documents:
+        name = f"{document['kind']} {document['metadata']['name']}"
+        if document["apiVersion"].startswith("rbac."):
+            yield f"{name}: gives rights: those are in bot/access, and elsewhere than in a model's folder"
+        elif document["kind"] == "Namespace":
+            if document["metadata"]["name"] != spaces[0]:
+                yield f"{name}: is a second namespace beside {spaces[0]}"
+        elif document["metadata"].get("namespace") not in spaces[:1]:
+            yield f"{name}: is not in the namespace {', '.join(spaces[:1])}"
+
+
+def outside(root: Path) -> Iterator[str]:
+    """What a kustomization would fetch from elsewhere: it could change without a pull request."""
+    for file in sorted(root.rglob("kustomization.yaml")):
+        said = yaml.safe_load(file.read_text())
+        for entry in (entry for key in TAKE_IN for entry in said.get(key) or []):
+            if REMOTE.search(entry) and not (file.parent / entry).exists():
+                yield f"{file.parent.relative_to(root)}: {entry} is not in this repo: take in only what is"
+
+
 def rule_faults(rules: Path) -> Iterator[str]:
     """What promtool says about the PrometheusRules in a folder, and about their tests beside them."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -154,6 +180,9 @@ def promotion_faults(root: Path) -> Iterator[str]:
 
 def main(root: Path) -> int:
     """Check everything below this folder."""
+    if strange := list(outside(root)):
+        print(*strange, "Nothing is rendered, as that would fetch it.", sep="\n")
+        return 1
     found = 0
     for folder in leaves(root):
         name = folder.relative_to(root.resolve())
@@ -162,7 +191,7 @@ def main(root: Path) -> int:
         except ValueError as error:
             wrong = [str(error)]
         else:
-            wrong = list(faults(documents))
+            wrong = [*faults(documents), *(confined(documents) if name.parts[0] == "apps" else ())]
             print(f"{name}: {len(documents)} objects")
         for fault in wrong:
             print(f"{name}: {fault}")

@@ -98,6 +98,61 @@ def test_a_secret_in_git_is_refused() -> None:
     assert "Secret token: a secret in git is no secret: write where it comes from instead" in faults([secret])
 
 
+RIGHTS = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {kind}
+metadata: {{name: evil}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}}
+subjects: [{{kind: ServiceAccount, name: inference-service, namespace: fraud-detector-staging}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (RIGHTS.format(kind="ClusterRoleBinding"), "ClusterRoleBinding evil: gives rights"),
+        (RIGHTS.format(kind="RoleBinding"), "RoleBinding evil: gives rights"),
+        (
+            "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: mine}\nvalue: 1000000\n",
+            "PriorityClass mine: is not in the namespace fraud-detector-staging",
+        ),
+        (
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: kube-system}\n",
+            "Namespace kube-system: is a second namespace",
+        ),
+    ],
+)
+def test_a_release_brings_no_rights_and_stays_in_its_namespace(
+    more: str, sentence: str, tmp_path: Path
+) -> None:
+    """Nobody has to approve staging's pins (CODEOWNERS), and Flux applies whatever it finds with all rights."""
+    root = copied(tmp_path, "apps")
+    assert list(VALIDATE.confined(rendered(OVERLAYS["staging"], "kubectl", root))) == []
+    # Beside the overlay, whose `namespace:` would rename and move it.
+    overlay = root / OVERLAYS["staging"] / "kustomization.yaml"
+    inner = overlay.parent / "inner"
+    inner.mkdir()
+    text = re.sub(r"^  - (?=\.\./|ingress)", "  - ../", overlay.read_text(), flags=re.MULTILINE)
+    (inner / "kustomization.yaml").write_text(text)
+    (overlay.parent / "release.yaml").rename(inner / "release.yaml")
+    (overlay.parent / "more.yaml").write_text(more)
+    overlay.write_text("resources: [inner, more.yaml]\n")
+    found = list(VALIDATE.confined(VALIDATE.render(overlay.parent)))
+    assert len(found) == 1
+    assert found[0].startswith(sentence)
+
+
+@pytest.mark.parametrize("entry", ["https://evil.example/more.yaml", "github.com/evil/more//deploy?ref=main"])
+def test_nothing_is_taken_in_that_changes_without_a_pull_request(entry: str, tmp_path: Path) -> None:
+    root = copied(tmp_path, "apps")
+    assert list(VALIDATE.outside(root)) == []
+    overlay = root / OVERLAYS["staging"] / "kustomization.yaml"
+    overlay.write_text(overlay.read_text().replace("  - ingress\n", f"  - ingress\n  - {entry}\n"))
+    [fault] = VALIDATE.outside(root)
+    assert fault.startswith(f"{OVERLAYS['staging']}: {entry} is not in this repo")
+    assert VALIDATE.main(root) == 1  # and nothing is fetched
+
+
 def test_traffic_is_not_switched_to_a_version_that_neither_slot_runs(tmp_path: Path) -> None:
     repo, known = repo_with("blue-green", tmp_path), with_component("blue-green")
     for name in ("blue", "green", "production"):
