@@ -31,6 +31,7 @@ SERVICE = {
 }
 ROLLOUT = SERVICE | {"group": "argoproj.io", "version": "v1alpha1", "kind": "Rollout"}
 NIGHTLY = SERVICE | {"group": "batch", "version": "v1", "kind": "CronJob", "name": "nightly"}
+STATEFUL = SERVICE | {"group": "apps", "version": "v1", "kind": "StatefulSet"}
 KNATIVE = SERVICE | {"group": "serving.knative.dev", "version": "v1", "kind": "Service"}
 
 
@@ -101,7 +102,7 @@ def test_without_any_pod_nothing_serves() -> None:
 def test_healthy_proves_nothing_while_pods_of_the_version_before_run_too(
     of: dict[str, Any], check: str
 ) -> None:
-    """KServe without Knative is Ready while old pods are available, and the new ones may never be."""
+    """KServe without Knative is Ready while old pods are available; a partition and OnDelete keep old pods for ever."""
     document = application([IMAGE, OLD], of)
     verdict = said(document)
     assert verdict.outcome is Outcome.PENDING

@@ -1,8 +1,10 @@
-"""Kinds whose pods another controller makes: what Argo CD calls Healthy may be the version before, so the pods decide.
+"""Kinds of which Argo CD's Healthy may be the version before, as far as that serves, so that their pods decide.
 
 An InferenceService has no generation that Argo CD could compare, and without Knative its Ready is the Available of a
 Deployment, which old pods keep true through a rollout that never ends (kserve, PropagateRawStatus). A Canary and a Knative
-Service rest until their controller comes. A Rollout's Healthy is of what it was asked for, but old pods may serve a while.
+Service rest until their controller comes. With `OnDelete` or a partition a StatefulSet or DaemonSet is Healthy with old
+pods (argo-cd, health_statefulset.go and health_daemonset.go). A Rollout's Healthy is of what it was asked for, but old
+pods may serve a while.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +27,8 @@ _CHECKS = {
     ("flagger.app", "Canary"): "canary",
     ("machinelearning.seldon.io", "SeldonDeployment"): "",
     ("ray.io", "RayService"): "",
+    ("apps", "StatefulSet"): "statefulset",
+    ("apps", "DaemonSet"): "daemonset",
 }
 _CONDITIONS = ("InferenceService", "LLMInferenceService", "Service")
 

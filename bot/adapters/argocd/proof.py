@@ -26,8 +26,8 @@ def without_image(case: Case) -> Verdict | None:
     if case.own and not app.images and operation and any(carries(one, image) for one in operation.images):
         return case.inconclusive(f"{shown} is applied with no replicas: nothing serves it")
     because = f"{case.state} at {commit(app.revision)}, but no pod runs {shown}"
-    if case.indirect.places:
-        place = case.indirect.places[0]
+    place = next((one for one in case.indirect.places if one[0] != "apps"), None)
+    if place is not None:
         return case.inconclusive(
             f"{because}: {name(place)} is scaled to zero, or still the version before; {cure(place)}"
         )
