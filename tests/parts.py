@@ -3,7 +3,9 @@
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,8 @@ def require(
 
     A program that is not `packaged` for Debian cannot be installed by `.ci/run`: there, too, its tests skip.
     """
-    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/lib/postgresql/15/bin")
+    more = f"{Path(sys.executable).parent}:/usr/sbin:/usr/lib/postgresql/15/bin"
+    path = shutil.which(program) or shutil.which(program, path=more)
     if path and check(path):
         return path
     sentence = f"{program} is missing here; install it with: {install}"

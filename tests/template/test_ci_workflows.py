@@ -14,7 +14,6 @@ import yaml
 
 from bot.core.names import correlation
 from bot.sandbox.forge import Forge
-from tests.parts import require
 from tests.template.rendered import TEMPLATE
 
 FILE = TEMPLATE / ".github" / "workflows" / "deploy-on-model-promotion.yml"
@@ -57,7 +56,7 @@ def test_zizmor_finds_nothing_even_when_it_is_pedantic() -> None:
 
 
 def test_actionlint_finds_nothing() -> None:
-    ran(require("actionlint", "see https://github.com/rhysd/actionlint", packaged=False), str(FILE))
+    ran(str(TOOLS / "actionlint"), str(FILE))
 
 
 def test_only_those_who_may_write_can_start_it() -> None:
