@@ -29,7 +29,12 @@ _WORKFLOW = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,200}\.ya?ml\Z")
 _REVIEWER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})(?:/[a-z0-9_][a-z0-9_.-]{0,99})?\Z")
 
 ModelName = Annotated[
-    str, text_like(_MODEL, "a registered model's name in MLflow", "MLflow's names have no `/` and no `:`.")
+    str,
+    text_like(
+        _MODEL,
+        "a registered model's name in MLflow",
+        "MLflow's names have no `/` and no `:`, and at most 256 characters.",
+    ),
 ]
 AliasName = Annotated[
     str,

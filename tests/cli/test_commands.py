@@ -178,6 +178,15 @@ def test_config_check_of_good_files_says_so(tmp_path: Path) -> None:
     assert (result.exit_code, result.output) == (0, f"{tmp_path / 'promotions.yaml'}: fine\n")
 
 
+def test_config_check_of_a_bot_that_runs_elsewhere_leaves_its_secrets_alone(tmp_path: Path) -> None:
+    path = str(bot_file(tmp_path, f"{BOT}notify: [{{file: /run/secrets/nowhere}}]\n"))
+    there = gitops_bot("config", "check", path)
+    assert there.exit_code == 2
+    assert "/run/secrets/nowhere" in there.stderr
+    here = gitops_bot("config", "check", path, "--without-secrets")
+    assert (here.exit_code, here.output) == (0, f"{path}: fine\n")
+
+
 def test_config_check_without_files_takes_those_in_force(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
