@@ -155,14 +155,15 @@ note() { # what was proven, for the stage that gives it its tag
 }
 
 hand_out() { # publish what was noted in the folders below this one for ENVIRONMENT
-    local file
+    local file failed=0
     for file in "$1"/*/proven.json; do
         if [ ! -f "$file" ] || [ "$(jq --raw-output .environment "$file")" != "$ENVIRONMENT" ]; then continue; fi
         IMAGE=$(jq --raw-output .image "$file") TAG=$(jq --raw-output .tag "$file")
         jq --raw-output .digest "$file" >"$WORK/digest"
-        az acr login --name "${IMAGE%%.*}"
-        publish
+        az acr login --name "${IMAGE%%.*}" >&2
+        IMAGE=$IMAGE TAG=$TAG ./ci.sh publish || failed=1 # the others get theirs all the same
     done
+    return "$failed"
 }
 
 summary() { # Markdown for people on standard output; RESULT says how it went

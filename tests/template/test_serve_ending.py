@@ -48,7 +48,7 @@ def test_sigterm_under_load_loses_no_request(models: Path, tmp_path: Path) -> No
 
 
 def test_a_client_that_keeps_its_connection_is_told_to_leave(models: Path, tmp_path: Path) -> None:
-    with serving(models / "good", tmp_path, DRAIN_SECONDS="3") as served, requests.Session() as client:
+    with serving(models / "stubborn", tmp_path, DRAIN_SECONDS="3") as served, requests.Session() as client:
         served.until("/ready", 200)
         assert "Connection" not in client.get(f"{served.url}/version", timeout=5).headers
         served.process.send_signal(signal.SIGTERM)
@@ -82,7 +82,7 @@ def test_a_prediction_that_never_ends_does_not_keep_it(models: Path, tmp_path: P
 
 
 def test_told_to_end_while_it_loads_it_ends_without_draining(models: Path, tmp_path: Path) -> None:
-    with serving(models / "good", tmp_path, DRAIN_SECONDS="25") as served:
+    with serving(models / "stubborn", tmp_path, DRAIN_SECONDS="25") as served:
         served.until("/ready", 503)
         told = time.monotonic()
         served.process.send_signal(signal.SIGTERM)
@@ -91,7 +91,7 @@ def test_told_to_end_while_it_loads_it_ends_without_draining(models: Path, tmp_p
 
 
 def test_from_a_terminal_it_ends_without_draining(models: Path, tmp_path: Path) -> None:
-    with serving(models / "good", tmp_path, DRAIN_SECONDS="25") as served:
+    with serving(models / "stubborn", tmp_path, DRAIN_SECONDS="25") as served:
         served.until("/ready", 200)
         told = time.monotonic()
         served.process.send_signal(signal.SIGINT)
