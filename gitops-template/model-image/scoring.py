@@ -6,6 +6,7 @@ Runs with what is installed for the model. Needs MLflow 2.16 or newer.
 import json
 import logging
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -52,6 +53,8 @@ class ServedModel:
         """Load the model and have it answer its own input example; raises when either fails."""
         os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # The code of a model may have a module of this name, which it would get this one for.
+        sys.modules.pop(__name__, None)
         from mlflow.pyfunc import load_model
 
         model = load_model(str(self.path))

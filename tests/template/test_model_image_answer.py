@@ -120,7 +120,7 @@ def test_a_model_that_does_not_answer_says_why_and_prints_nothing(models: Path, 
 
 
 def test_a_model_without_an_input_example_has_no_answer(models: Path, store: Store, tmp_path: Path) -> None:
-    shutil.copytree(models / "good", tmp_path / "model")
+    shutil.copytree(models / "stubborn", tmp_path / "model")
     for name in ("input_example.json", "serving_input_example.json"):
         (tmp_path / "model" / name).unlink()
     text = (tmp_path / "model" / "MLmodel").read_text()
@@ -132,6 +132,21 @@ def test_a_model_without_an_input_example_has_no_answer(models: Path, store: Sto
     assert kept.returncode == 0
     assert "no input example" in kept.stderr
     assert store.tag("3") is None
+
+
+def test_a_model_may_bring_a_module_that_is_called_as_one_of_the_server(tmp_path: Path) -> None:
+    code = tmp_path / "model" / "code"
+    code.mkdir(parents=True)
+    (code / "loader.py").write_text("import answer, scoring, serve\n_load_pyfunc = scoring.load\n")
+    (code / "scoring.py").write_text(
+        "class Model:\n    predict = print\ndef load(path):\n    return Model()\n"
+    )
+    for name in ("answer.py", "serve.py"):
+        (code / name).touch()
+    flavor = "{loader_module: loader, code: code, python_version: 3.11.0}"
+    (tmp_path / "model" / "MLmodel").write_text(f"flavors: {{python_function: {flavor}}}")
+    asked = _run("answer.py", "ask", "model", folder=tmp_path)
+    assert (asked.returncode, asked.stdout) == (0, "null\n"), asked.stderr
 
 
 @pytest.mark.parametrize(
