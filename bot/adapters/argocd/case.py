@@ -77,11 +77,10 @@ class Case:
 
     @property
     def state(self) -> str:
-        """`Synced and Healthy`, or what keeps it from being called so and does not concern the image."""
-        suspended = f" (but for what is suspended: {excerpt(self.others)})" if self.others else ""
-        if self.app.sync == "Synced":
-            return f"Synced and Healthy{suspended}"
-        return f"applied and Healthy{suspended} (but for what differs from git: {excerpt(self.drifted)})"
+        """`Synced and Healthy`, with what is not and does not concern the image."""
+        return "Synced and Healthy" + (
+            f" (but for what is suspended: {excerpt(self.others)})" if self.others else ""
+        )
 
     @property
     def well(self) -> bool:

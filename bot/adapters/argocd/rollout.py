@@ -17,7 +17,10 @@ def out_of_sync(case: Case) -> Verdict | None:
         if case.fresh:
             return case.pending(f"has applied {commit(operation.revision)} and compares again")
         if case.drifted:
-            return None
+            return case.inconclusive(
+                f"{commit(operation.revision)} was applied, but {excerpt(case.drifted)} alone differs from git again, and only what"
+                " is Synced is proven: mend it, or let Argo CD ignore that difference (`ignoreDifferences`)"
+            )
         which = f" ({excerpt(', '.join(app.out_of_sync[:3]))})" if app.out_of_sync else ""
         return case.inconclusive(
             f"{commit(operation.revision)} was applied, but the cluster differs from git again{which}: changed by hand?"
