@@ -21,6 +21,9 @@ from typing import Any
 import yaml
 from answer import Unfit, ask, keep, say
 
+DOCKERFILE = Path(__file__).with_name("Dockerfile").read_text(encoding="utf-8")
+PYTHON = DOCKERFILE.partition("FROM python:")[2].partition("-")[0]  # such as 3.11
+
 
 def fetch(name: str, version: str, folder: Path) -> dict[str, Any]:
     """Download the version to FOLDER/model and return what the image says about it. Raises Unfit."""
@@ -62,14 +65,21 @@ def inspect(model: Path) -> None:
     """Look at the folder without running anything of it. Raises Unfit for what cannot be an image."""
     try:
         description = yaml.safe_load((model / "MLmodel").read_text(encoding="utf-8"))
-        flavors = sorted(description["flavors"])
+        found = dict(description["flavors"])
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         raise Unfit(f"the MLmodel file is missing or broken ({type(error).__name__})") from error
+    flavors = sorted(map(str, found))
     if "python_function" not in flavors:
         raise Unfit(f"the model has no python_function flavor, only {', '.join(flavors) or 'none'}")
     if not (model / "requirements.txt").is_file():
         raise Unfit("the model has no requirements.txt: nobody knows what it needs to be loaded")
     say(f"The MLmodel file is sane; flavors: {', '.join(flavors)}")
+    flavor = found["python_function"]
+    logged = str(flavor.get("python_version") or "") if isinstance(flavor, dict) else ""
+    if PYTHON and logged and logged.split(".")[:2] != PYTHON.split("."):
+        say(
+            f"Warning: it was logged with Python {logged}, and runs in {PYTHON} (FROM in the Dockerfile): what is pickled may not load"
+        )
 
 
 def make_readable(folder: Path) -> None:

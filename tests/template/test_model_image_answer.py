@@ -168,6 +168,41 @@ def test_an_answer_that_cannot_be_kept_is_said(
     assert store.tag(version) is None
 
 
+@pytest.mark.parametrize(
+    ("flavor", "said"),
+    [
+        ("{python_version: 3.11.7}", ""),
+        ("{python_version: 3.10.14}", "Warning: it was logged with Python 3.10.14, and runs in 3.11 "),
+        ("{python_version: }", ""),
+        ("[]", ""),
+    ],
+)
+def test_a_model_that_was_logged_with_another_python_is_told_apart(
+    tmp_path: Path, flavor: str, said: str
+) -> None:
+    (tmp_path / "MLmodel").write_text(f"flavors: {{python_function: {flavor}}}")
+    (tmp_path / "requirements.txt").touch()
+    program = "import fetch, pathlib, sys; fetch.inspect(pathlib.Path(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=MODEL_IMAGE, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    sane, *more = done.stderr.splitlines()
+    assert sane == "The MLmodel file is sane; flavors: python_function"
+    assert [line[: len(said)] for line in more] == [said] * bool(said)
+
+
+@pytest.mark.parametrize("text", ["flavors: [python_function]", "[]", "flavors: {", "flavors: 1", ""])
+def test_an_mlmodel_file_that_is_none_is_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "MLmodel").write_text(text)
+    (tmp_path / "requirements.txt").touch()
+    program = "import fetch, pathlib, sys; fetch.inspect(pathlib.Path(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=MODEL_IMAGE, capture_output=True, text=True
+    )
+    assert done.stderr.splitlines()[-1].startswith("answer.Unfit: the MLmodel file is missing or broken")
+
+
 def test_a_label_tells_where_the_source_is_and_not_what_git_was_logged_in_with() -> None:
     urls = [None, "git@h:a/b", "https://u:p@h/a@b", "https://h", "https://h/a?token=x@y#z"]
     program = f"import fetch; print([fetch._without_login(url) for url in {urls}])"
