@@ -50,7 +50,8 @@ def _named(path: str, data: bytes, image: str) -> tuple[Source, list[Place]]:
     if not found and source.is_part:
         source = parsing.read(path, data)
         found = mentions.mentions(source, image)
-    return source, _literal(found or elsewhere.places(source, image))
+    found = _literal(found or elsewhere.places(source, image)) or templates.lines(source, image)
+    return (found[0].source if found and found[0].source.is_template else source), found
 
 
 def _literal(found: list[Place]) -> list[Place]:

@@ -137,6 +137,7 @@ def _in_file(pin: FilePin, image: str, source: Source) -> Sequence[Place]:
         found = templates.mentions(source, image)
     elif pin.path is None:
         found = mentions.mentions(source, image) or elsewhere.places(source, image)
+        found = found or templates.lines(source, image)
     else:
         return [_at_path(pin, pin.path, image, source)]
     literal = [place for place in found if not place.is_template]

@@ -13,7 +13,6 @@ from bot.adapters.manifests.source import Source
 CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _URIS = ("storageUri", "modelUri")
 _PATCHES = ("patch", "patchesStrategicMerge", "patchesJson6902")
-_HOST_AND_PORT = re.compile(r"[^/:@]+:[0-9]+\Z")
 
 
 class _Spot(NamedTuple):
@@ -142,10 +141,7 @@ def _environment(spot: _Spot, image: str) -> Iterator[Place]:
     if spot.key(1) != "env" or node is None or node.id != "scalar":
         return
     name = tree.text_of(spot.node, "name") or ""
-    # `redis:6379` is an address more often than an image.
-    if _HOST_AND_PORT.match(str(node.value)) and "IMAGE" not in name.upper():
-        return
-    place = shapes.reference(spot.source, node, image)
+    place = shapes.variable(spot.source, node, image, name)
     if place is not None:
         yield shapes.where(place, (*spot.steps, "value"), "environment", name)
 

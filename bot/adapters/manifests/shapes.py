@@ -16,7 +16,10 @@ _VERSIONS = frozenset(_TAGS + _DIGESTS)
 _NAMES = ("repository", "image", "name")
 _REGISTRIES = ("registry", "imageRegistry")
 _SPACE = re.compile(r"\s")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# Behind any other, `redis://redis:6379` say, stands the address of a service.
+_SCHEME = re.compile(r"(?:oci|docker|oras)://")
+_BARE_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_RELEASE = re.compile(r"v?[0-9]+[.-]|latest\Z")
 
 
 def reference(source: Source, node: Node, image: str, *, bare: bool = False) -> Place | None:
@@ -47,6 +50,14 @@ def reference(source: Source, node: Node, image: str, *, bare: bool = False) -> 
     return Place(source, node, (node,), value, write, form="reference")
 
 
+def variable(source: Source, node: Node, image: str, name: str) -> Place | None:
+    """A reference in a variable of this name. What is as likely an address or a password (`redis:6379`) is none."""
+    place = reference(source, node, image)
+    if place is None or "/" in image or "image" in name.lower() or place.value.digest:
+        return place
+    return place if _RELEASE.match(str(place.value.tag)) else None
+
+
 def uri(source: Source, node: Node, old: str) -> Place | None:
     """A scalar that is exactly this URI; it says its version as a whole, as the tag."""
     if node.id != "scalar" or str(node.value).rstrip("\n") != old:
@@ -74,7 +85,7 @@ def in_keys(source: Source, mapping: Node, keys: tuple[Node | None, Node | None]
     tag, digest = keys
     said = references.parsed(f":{tag.value}" if tag is not None and not tree.is_empty(tag) else "")
     known = str(digest.value) if digest is not None and not tree.is_empty(digest) else said.digest
-    short = digest is not None and _is_sha(mapping, digest)
+    short = digest is not None and _is_short(mapping, digest)
     full = f"sha256:{known}" if short and known and ":" not in known else known
     value = PinValue(said.tag, full, repository)
 
@@ -85,8 +96,9 @@ def in_keys(source: Source, mapping: Node, keys: tuple[Node | None, Node | None]
     return Place(source, mapping, nodes, value, write, form="split")
 
 
-def _is_sha(mapping: Node, digest: Node) -> bool:
-    return mapping.id == "mapping" and tree.value_of(mapping, "sha") is digest
+def _is_short(mapping: Node, digest: Node) -> bool:
+    is_sha = mapping.id == "mapping" and tree.value_of(mapping, "sha") is digest
+    return is_sha or _BARE_DIGEST.match(str(digest.value)) is not None
 
 
 def _split_changes(
@@ -156,7 +168,7 @@ def parameters(source: Source, listed: Node, image: str) -> Iterator[Place]:
             for key in ("tag", "digest"):
                 if (found := named.get(f"{above}{dot}{key}")) is not None:
                     yield _parameter(source, found, key)
-        elif (place := reference(source, node, image)) is not None:
+        elif (place := variable(source, node, image, name)) is not None:
             yield place
 
 

@@ -3,6 +3,7 @@
 import bisect
 import dataclasses
 import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from bot.adapters.manifests.tree import children
 from bot.ports import Refused
 
 BOM = "\ufeff"
+_JSON = re.compile(r'\s*[\[{][\[{\s]*"')
 Splice = tuple[int, int, str]
 """Start and end in a text, and what stands there instead."""
 
@@ -46,6 +48,11 @@ class Source:
     def is_template(self) -> bool:
         """Whether no YAML parser accepts it, so that its roots are lines that a rule found."""
         return self.compose is not composed
+
+    @property
+    def is_json(self) -> bool:
+        """Whether its text is JSON, where a string without quotes would be none."""
+        return _JSON.match(self.text) is not None
 
     def place(self, index: int, *, ends: bool = False) -> int:
         """Where an index of `text` stands in `whole`; with `ends` as the end of what is before it."""

@@ -34,7 +34,7 @@ def _replacement(source: Source, change: Replace) -> Splice:
     start, end = token(source, node)
     if node.style in ("|", ">"):
         return _block_replacement(source, change, start, end)
-    text = quoting.written(change.text, node.style)
+    text = quoting.written(change.text, node.style or ('"' if source.is_json else None))
     if start == end:
         before = source.text[start - 1 : start]
         return start, end, text if before in (" ", "\t") else f" {text}"

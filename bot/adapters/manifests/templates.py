@@ -18,6 +18,16 @@ _BRACES = r"(?:[{,]|-[ \t])[ \t]*[\"']?KEY[\"']?[ \t]*:[ \t]*" + _TEXT + r"(?=[ 
 _VERSION = r"[:@][^\s\"'#,{}]+"
 _URI = r"[A-Za-z][\w+.-]*://[^\s\"'#,{}]+"
 _ANY = r"[\w./-]+"
+_SHELL = r"^[ \t]*(?:export[ \t]+)?KEY[ \t]*=[ \t]*" + _TEXT + r"(?=[ \t]*\r?$)"
+# JSON with comments. What is never closed is a comment to the end: every pattern here goes once through the text.
+_JSON = re.compile(r"(?:\s|//[^\n]*|(?>/\*.*?\*/))*+(?:\[|\{(?![{%#]))", re.DOTALL)
+_IN_JSON = re.compile(r"\"(?:\\.|[^\"\\\n])*+\"?|(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))", re.DOTALL)
+_GO = r"\{\{-?\s*/\*.*?(?:\*/|\Z)"
+_JINJA = r"(?<![{$])\{#.*?(?:#\}|\Z)"
+# In braces a comment of YAML may stand before the image.
+_HASH = r"(?:^|(?<=[ \t]))#[^\n]*"
+_IN_GO = re.compile(f"(?P<comment>{_GO}|{_HASH})", re.DOTALL | re.MULTILINE)
+_IN_JINJA = re.compile(f"(?P<comment>{_JINJA}|{_GO}|{_HASH})", re.DOTALL | re.MULTILINE)
 
 
 def _rules(image: str) -> Iterator[re.Pattern[str]]:
@@ -27,7 +37,7 @@ def _rules(image: str) -> Iterator[re.Pattern[str]]:
         forms = [(_LINE, "(?:storageUri|modelUri)", _URI), (_LINE, _ANY, _URI)]
     else:
         may, must = f"{name}(?:{_VERSION})?", f"{name}{_VERSION}"
-        forms = [(_LINE, "image", may), (_BRACES, "image", may), (_LINE, _ANY, must)]
+        forms = [(_LINE, "image", may), (_BRACES, "image", may), (_LINE, _ANY, must), (_SHELL, _ANY, must)]
     for form, key, text in forms:
         yield re.compile(form.replace("KEY", key).replace("TEXT", text), re.MULTILINE)
 
@@ -69,9 +79,27 @@ def _rule(text: str, image: str) -> Compose:
     name = parsing.parsable(image)
     rules = list(_rules(name))
     rule = next(
-        (rule for rule in rules if any(_is_named(match, name) for match in rule.finditer(text))), rules[0]
+        (rule for rule in rules if any(_is_named(match, name) for match in _matches(rule, text))), rules[0]
     )
-    return lambda path, text, line: tuple(_line(match) for match in rule.finditer(text))
+    return lambda path, text, line: tuple(_line(match) for match in _matches(rule, text))
+
+
+def _matches(rule: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """What the rule finds outside of comments."""
+    comments: Iterator[tuple[int, int]] | None = None
+    begin = end = 0
+    for match in rule.finditer(text):
+        comments = _comments(text) if comments is None else comments
+        while end <= match.start("text") and end < len(text):
+            begin, end = next(comments, (len(text), len(text)))
+        if not begin <= match.start("text") < end:
+            yield match
+
+
+def _comments(text: str) -> Iterator[tuple[int, int]]:
+    in_template = _IN_JINJA if "#}" in text else _IN_GO
+    known = _IN_JSON if _JSON.match(text) else in_template
+    return (found.span() for found in known.finditer(text) if found["comment"])
 
 
 def _is_named(match: re.Match[str], image: str) -> bool:
@@ -82,6 +110,13 @@ def _line(match: re.Match[str]) -> _Line:
     wide = len(match["quote"])
     marks = _Mark(match.start("text") - wide), _Mark(match.end("text") + wide)
     return _Line(match["text"], match["quote"] or None, *marks)
+
+
+def lines(source: Source, image: str) -> list[Place]:
+    """The same of a file that is a text for YAML: `NAME=repository:tag` on each line, say."""
+    if any(root.id != "scalar" for root in source.roots):
+        return []
+    return mentions(read(source.path, source.data, image), image)
 
 
 def mentions(source: Source, image: str) -> list[Place]:

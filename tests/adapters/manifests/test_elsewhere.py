@@ -198,6 +198,6 @@ def test_layouts_that_are_rare_change_by_the_tag_alone(text: str) -> None:
 
 
 def test_a_text_that_begins_with_the_image_is_no_reference() -> None:
-    for text in (f"SERVER={IMAGE}:v6\nOTHER=1\n", f"image: {IMAGE}:v6\u00a0# c\n", f"a: {IMAGE}:v6 is it\n"):
+    for text in (f"SERVER={IMAGE}:v6 OTHER=1\n", f"image: {IMAGE}:v6\u00a0# c\n", f"a: {IMAGE}:v6 is it\n"):
         with pytest.raises(Refused, match="nothing here names the image"):
             edited(text)

@@ -1,0 +1,195 @@
+"""Forms that were seen in no file of the corpus: what looks like the image and is not, and ways to write it that are rare."""
+
+import json
+from typing import Any
+
+import pytest
+
+from bot.adapters.manifests import pins
+from bot.adapters.manifests.editing import set_everywhere
+from bot.core.model import PinValue
+from bot.core.target import Alias, FilePin, Target
+from bot.ports import Refused
+
+IMAGE = "ghcr.io/acme/m"
+SIX, SEVEN = "6" * 64, "7" * 64
+
+
+def edited(text: str, new: str = "v7", image: str = IMAGE) -> str:
+    return set_everywhere("f.yaml", text.encode(), image, new).decode()
+
+
+# --- What looks like the image --------------------------------------------------------------------
+
+LOOK_ALIKES = {
+    "the address of a service": "redis:6379",
+    "the URL of a service": "redis://redis:6379",
+    "its URL with a path": "http://redis:8080/health",
+    "a user and a password": "redis:password",
+    "several addresses": "redis:6379,redis:6380",
+    "a host and a path": "redis:6379/0",
+    "the name alone": "redis",
+}
+
+
+@pytest.mark.parametrize("value", LOOK_ALIKES.values(), ids=LOOK_ALIKES)
+@pytest.mark.parametrize(
+    "around",
+    [
+        "env:\n- name: A\n  value: {}\n",
+        "helm:\n  parameters:\n  - name: a.b\n    value: '{}'\n",
+        "env: [{{name: A, value: '{}'}}]\n",
+    ],
+    ids=["environment", "Helm parameter", "environment in braces"],
+)
+def test_what_only_looks_like_the_image_stays(around: str, value: str) -> None:
+    text = around.format(value) + "containers:\n- image: redis:6.2\n"
+    assert edited(text, "7.0", "redis") == text.replace("6.2", "7.0")
+
+
+@pytest.mark.parametrize("name", ["AGENT_IMAGE", "agentImage"])
+def test_an_environment_variable_that_says_image_is_one_even_without_a_slash(name: str) -> None:
+    text = f"env:\n- name: {name}\n  value: redis:6379\ncontainers:\n- image: redis:6379\n"
+    assert edited(text, "7.0", "redis") == text.replace("6379", "7.0")
+
+
+def test_a_version_in_an_environment_variable_is_one_even_without_a_slash() -> None:
+    text = "env:\n- name: SIDECAR\n  value: busybox:1.36\n"
+    assert edited(text, "1.37", "busybox") == text.replace("1.36", "1.37")
+
+
+@pytest.mark.parametrize("scheme", ["oci", "docker"])
+def test_a_reference_behind_the_scheme_of_a_registry_changes(scheme: str) -> None:
+    text = f"steps:\n- uses: {scheme}://{IMAGE}:v6\n"
+    assert edited(text) == text.replace("v6", "v7")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "tcp", "s3"])
+def test_behind_another_scheme_stands_no_image(scheme: str) -> None:
+    with pytest.raises(Refused, match="nothing here names the image"):
+        edited(f"steps:\n- uses: {scheme}://{IMAGE}:8080\n")
+
+
+def test_the_repository_of_another_registry_is_another_image_even_alone() -> None:
+    text = "image:\n  registry: quay.io\n  repository: acme/m\n  tag: v6\n"
+    with pytest.raises(Refused, match="nothing here names the image"):
+        edited(text, image="acme/m")
+    for hub in ("docker.io", "index.docker.io", "'{{ .hub }}'"):
+        of_the_hub = text.replace("quay.io", hub)
+        assert edited(of_the_hub, image="acme/m") == of_the_hub.replace("v6", "v7")
+
+
+# --- JSON stays JSON ------------------------------------------------------------------------------
+
+NO_TEXT: dict[str, Any] = {"null": None, "a number": 34, "a fraction": 3.4, "true": True}
+
+
+@pytest.mark.parametrize("new", ["v7", "35"])
+@pytest.mark.parametrize("old", NO_TEXT.values(), ids=NO_TEXT)
+@pytest.mark.parametrize("indent", [None, 1, "\t"])
+def test_json_is_json_afterwards(indent: int | str | None, old: object, new: str) -> None:
+    def text(tag: object) -> str:
+        return json.dumps({"a": [{"image": {"repository": IMAGE, "tag": tag}}]}, indent=indent)
+
+    assert edited(text(old), new) == text(new)
+
+
+def test_json_in_a_scalar_is_json_afterwards() -> None:
+    inner = {"repository": IMAGE, "tag": 34}
+    text = json.dumps({"kind": "ConfigMap", "data": {"a": json.dumps(inner)}})
+    assert json.loads(json.loads(edited(text))["data"]["a"]) == inner | {"tag": "v7"}
+    block = "kind: ConfigMap\ndata:\n  a: |\n    {}\n"
+    assert edited(block.format(json.dumps(inner))) == block.format(json.dumps(inner | {"tag": "v7"}))
+
+
+def test_a_flow_mapping_of_yaml_gains_no_quotes() -> None:
+    assert edited(f"{{repository: {IMAGE}, tag: 34}}\n") == f"{{repository: {IMAGE}, tag: v7}}\n"
+
+
+# --- Comments of templates ------------------------------------------------------------------------
+
+COMMENTS = {
+    "of Go": "{{/*\nimage: IMAGE:v6\n*/}}\n{{ if x }}\n",
+    "of Go, trimmed": "{{- /*\n  - image: IMAGE:v6\n*/ -}}\n{{ if x }}\n",
+    "of Jinja": "{#\nimage: IMAGE:v6\n#}\n{% if x %}\n",
+    "of Jinja, trimmed": "{#- a\nimage: IMAGE:v6\n-#}\n{% if x %}\n",
+}
+
+
+@pytest.mark.parametrize("comment", COMMENTS.values(), ids=COMMENTS)
+def test_the_comment_of_a_template_stays(comment: str) -> None:
+    head = comment.replace("IMAGE", IMAGE)
+    assert edited(f"{head}  image: {IMAGE}:v5\n") == f"{head}  image: {IMAGE}:v7\n"
+
+
+@pytest.mark.parametrize("image", [f'"image": "{IMAGE}:v5",\n', f'"image": "{IMAGE}:v5", // now\n'])
+def test_the_comment_of_a_json_file_stays(image: str) -> None:
+    head = f'// c\n{{\n  /* "image": "{IMAGE}:v6",\n  "image": "{IMAGE}:v6",\n  */\n  "a": "/*",\n  '
+    assert edited(f"{head}{image}}}\n") == head + image.replace("v5", "v7") + "}\n"
+
+
+def test_stars_and_slashes_are_no_comment_of_a_template() -> None:
+    text = f"{{{{ if x }}}}\npaths: [/a/*]\nimage: {IMAGE}:v6\nschedule: '*/5 * * * *'\n{{{{ end }}}}\n"
+    assert edited(text) == text.replace("v6", "v7")
+
+
+# --- Names in several keys ------------------------------------------------------------------------
+
+PARTS = {
+    "a repository and an image": "driver:\n  repository: ghcr.io/acme\n  image: m\n  version: v6\n",
+    "a repository and a name": "image:\n  repository: ghcr.io/acme\n  name: m\n  tag: v6\n",
+    "a registry, a repository and a name": "a:\n  registry: ghcr.io\n  repository: acme\n  name: m\n  tag: v6\n",
+    "a registry, an organization and a name": "a:\n  registry: ghcr.io\n  org: acme\n  name: m\n  tag: v6\n",
+    "an image's registry and name": "a:\n  imageRegistry: ghcr.io/acme\n  imageName: m\n  imageTag: v6\n",
+    "a registry for all": "global:\n  imageRegistry: ghcr.io\na:\n  image:\n    repository: acme/m\n    tag: v6\n",
+    "a registry for all, elsewhere": "global: {registry: ghcr.io}\na: {repository: acme/m, tag: v6, x: y}\n",
+    "a registry for all images": "global: {image: {registry: ghcr.io}}\na: {repository: acme/m, tag: v6, x: y}\n",
+    "a base image": f"kind: Prometheus\nspec:\n  baseImage: {IMAGE}\n  version: v6\n",
+}
+
+
+@pytest.mark.parametrize("text", PARTS.values(), ids=PARTS)
+def test_a_name_in_several_keys_is_found(text: str) -> None:
+    assert edited(text) == text.replace("v6", "v7")
+    target = Target("m/production", "m", Alias("champion"), IMAGE, (FilePin("f.yaml"),))
+    assert pins.value(target, {"f.yaml": text.encode()}) == PinValue("v6", None, IMAGE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "driver:\n  repository: ghcr.io/acme\n  image: n\n  version: v6\n",
+        "global:\n  imageRegistry: quay.io\na:\n  repository: acme/m\n  tag: v6\n",
+        "global:\n  imageRegistry: ghcr.io\na:\n  registry: quay.io\n  repository: acme/m\n  tag: v6\n",
+        "a:\n  registry: ghcr.io\nb:\n  repository: acme/m\n  tag: v6\n",
+    ],
+)
+def test_parts_that_make_another_image_are_not_it(text: str) -> None:
+    with pytest.raises(Refused, match="nothing here names the image"):
+        edited(text)
+
+
+def test_a_digest_without_its_algorithm_stays_without_it() -> None:
+    text = f"image:\n  repository: {IMAGE}\n  tag: v6\n  digest: {SIX}\n"
+    assert edited(text, f"v7@sha256:{SEVEN}") in [
+        text.replace("v6", "v7").replace(SIX, quote + SEVEN + quote) for quote in ("", '"')
+    ]
+
+
+# --- Lines of a shell -----------------------------------------------------------------------------
+
+LINES = f"# c\nA=1\nexport SERVER={IMAGE}:v6\nB='{IMAGE}'\n"
+
+
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_a_file_of_names_and_values_changes(quote: str) -> None:
+    text = f"# c\nA=1\nserver-image={quote}{IMAGE}:v6{quote}\n\nB=2\n"
+    for ends in (text, text.removeprefix("# c\n"), text.replace("\n", "\r\n"), text.rstrip("\n")):
+        assert set_everywhere("params.env", ends.encode(), IMAGE, "v7") == ends.replace("v6", "v7").encode()
+    target = Target("m/production", "m", Alias("champion"), IMAGE, (FilePin("params.env"),))
+    assert pins.value(target, {"params.env": text.encode()}) == PinValue("v6", None, IMAGE)
+
+
+def test_names_and_values_in_a_configmap_change() -> None:
+    text = f"kind: ConfigMap\ndata:\n  a.properties: |\n    a=1\n    server.image = {IMAGE}:v6\n    b=2\n"
+    assert edited(text) == text.replace("v6", "v7")
