@@ -243,7 +243,7 @@ def test_an_inference_service_is_degraded_while_it_changes_and_has_until_the_dea
     document = unwell("Degraded", "2026-11-23T07:03:08Z", SERVICE)
     waiting = said(document)
     assert waiting.outcome is Outcome.PENDING
-    assert "InferenceService web makes the Application Degraded" in waiting.because
+    assert "InferenceService web may make the Application Degraded" in waiting.because
     assert said(document, seconds=603).outcome is Outcome.FAILED
 
 
@@ -263,8 +263,25 @@ def test_through_kubernetes_nobody_tells_whether_it_is_a_job_that_failed() -> No
     assert "it may be CronJob nightly; ask Argo CD's API (`through: api`), or add a `workload:` check" in verdict.because  # fmt: skip
     hook = NIGHTLY | {"kind": "Job", "hook": True}
     assert said(unwell("Degraded", "2026-11-23T07:03:30Z", deployment, hook)).outcome is Outcome.FAILED
+    service = SERVICE | {"group": "", "version": "v1", "kind": "Service"}
+    assert said(unwell("Degraded", "2026-11-23T07:03:30Z", deployment, service)).outcome is Outcome.FAILED
+
+
+def test_an_autoscaler_without_metrics_of_new_pods_is_no_failure_of_the_release() -> None:
+    """gitops-engine, health_hpa.go: FailedGetResourceMetric is Degraded, and every rollout may show it for a while."""
+    deployment = SERVICE | {"group": "apps", "version": "v1", "kind": "Deployment"}
     hpa = SERVICE | {"group": "autoscaling", "version": "v2", "kind": "HorizontalPodAutoscaler"}
-    assert said(unwell("Degraded", "2026-11-23T07:03:30Z", deployment, hpa)).outcome is Outcome.FAILED
+    untold = unwell("Degraded", "2026-11-23T07:03:30Z", deployment, hpa)
+    assert said(untold, seconds=180).outcome is Outcome.PENDING
+    assert said(untold, seconds=240).outcome is Outcome.FAILED
+    bad = {"health": {"status": "Degraded"}}
+    told = unwell("Degraded", "2026-11-23T07:03:30Z", deployment | bad, hpa | bad)
+    assert said(told, seconds=180).outcome is Outcome.FAILED
+    alone = unwell(
+        "Degraded", "2026-11-23T07:03:30Z", deployment | {"health": {"status": "Healthy"}}, hpa | bad
+    )
+    alone["status"]["operationState"]["syncResult"]["resources"] = [deployment | {"images": [IMAGE]}]
+    assert said(alone, seconds=400).outcome is Outcome.INCONCLUSIVE
 
 
 def test_a_suspended_cron_job_pauses_no_rollout() -> None:

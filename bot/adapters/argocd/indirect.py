@@ -30,6 +30,7 @@ _CHECKS = {
     ("apps", "StatefulSet"): "statefulset",
     ("apps", "DaemonSet"): "daemonset",
 }
+AUTOSCALER = ("autoscaling", "HorizontalPodAutoscaler")
 _CONDITIONS = ("InferenceService", "LLMInferenceService", "Service")
 
 
@@ -102,13 +103,15 @@ def _is_old(image: str, claim: Claim) -> bool:
 def flickering(document: Mapping[str, Any]) -> Place | None:
     """What may make it Degraded for a while only: such an object is as soon as one of its conditions is False.
 
-    argo-cd, resource_customizations of InferenceService and Knative's Service. Of those that are told to be Degraded all
-    must be of such a kind.
+    argo-cd, resource_customizations of InferenceService and Knative's Service; gitops-engine, health_hpa.go: an autoscaler
+    is until the new pods have metrics. Of those that are told to be Degraded all must be of such a kind.
     """
     status = child(document, "status")
     health = own_health(status)
     unwell = [place_of(item) for item in maps(status, "resources") if own_health(item) == health]
-    of_conditions = [place for place in places(document) if place[1] in _CONDITIONS]
+    managed = map(place_of, maps(status, "resources"))
+    autoscalers = [place for place in managed if place[:2] == AUTOSCALER]
+    of_conditions = [*(place for place in places(document) if place[1] in _CONDITIONS), *autoscalers]
     mine = unwell or of_conditions
     return mine[0] if mine and all(place in of_conditions for place in mine) else None
 

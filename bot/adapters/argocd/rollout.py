@@ -1,11 +1,15 @@
 """The Application is compared with the claim's commit and nothing is under way: is what was applied well?"""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.adapters.argocd.case import FLICKER, Case
-from bot.adapters.argocd.indirect import name
+from bot.adapters.argocd.indirect import AUTOSCALER, name
+from bot.adapters.argocd.places import Place
 from bot.core.telling import at, commit, excerpt
 from bot.core.verdict import Outcome, Verdict
+
+# New pods have metrics after a minute or two: metrics-server asks every 15 s, and of pods that are ready.
+METRICS = timedelta(minutes=3)
 
 
 def out_of_sync(case: Case) -> Verdict | None:
@@ -48,10 +52,10 @@ def degraded(case: Case) -> Verdict | None:
             )
         if case.suspects and case.objection is None:
             return case.inconclusive(_suspected(case))
-        if case.flickering is not None and not _over(case):
+        if case.flickering is not None and not _lasts(case, case.flickering, app.health_since):
             return case.pending(
-                f"{name(case.flickering)} makes the Application Degraded since {at(app.health_since)}, as it does for a while when"
-                " it changes: until the deadline that is no failure"
+                f"{name(case.flickering)} may make the Application Degraded since {at(app.health_since)}, as it does for a while"
+                " when it changes: that is no failure yet"
             )
         return case.verdict(
             Outcome.FAILED,
@@ -104,6 +108,13 @@ def _over(case: Case) -> bool:
     """Whether the deadline, counted from then, has passed."""
     begun = _begun(case)
     return begun is not None and case.now - begun > case.claim.deadline
+
+
+def _lasts(case: Case, flickering: Place, since: datetime) -> bool:
+    """Whether it is Degraded for longer than such an object is on its way to be well."""
+    if flickering[:2] == AUTOSCALER:
+        return case.now - since > METRICS
+    return _over(case)
 
 
 def _before(case: Case) -> bool:
