@@ -43,7 +43,7 @@ class ToldWorld(LightWorld):
             if time.monotonic() > deadline:
                 log = (self.folder / "bot.log").read_text(errors="replace")[-3000:]
                 pytest.fail(f"{what} did not come to be; the bot says: {self.standing()['because']}\n{log}")
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def until_said(self, words: str) -> None:
         self.until(lambda: words in str(self.standing()["because"]), words)

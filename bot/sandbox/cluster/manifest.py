@@ -1,8 +1,9 @@
 """Kubernetes objects as plain documents, and what the rendering of them shares."""
 
-from typing import Any
+from typing import Any, TypeVar, cast
 
 Document = dict[str, Any]
+Value = TypeVar("Value")
 
 WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
 CLUSTER_WIDE = {
@@ -13,6 +14,16 @@ CLUSTER_WIDE = {
 
 class CannotRender(Exception):
     """What is wrong with the kustomization, or what the sandbox does not know of it."""
+
+
+def copied(value: Value) -> Value:
+    """What is in a document, for somebody who may change it: mappings and lists are new ones, the rest cannot be changed."""
+    # A cluster copies its objects all the time, and `copy.deepcopy` takes several times as long.
+    if isinstance(value, dict):
+        return cast("Value", {key: copied(item) for key, item in value.items()})
+    if isinstance(value, list):
+        return cast("Value", [copied(item) for item in value])
+    return value
 
 
 def entries(kustomization: Document, key: str, *required: str) -> list[Document]:

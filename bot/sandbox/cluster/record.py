@@ -1,6 +1,5 @@
 """An Application's document through all its versions, and the requests for a look that wait for an answer."""
 
-import copy
 import threading
 import time
 from collections import deque
@@ -9,7 +8,7 @@ from typing import Any
 
 from bot.sandbox.cluster.documents import REFRESH
 from bot.sandbox.cluster.flux.documents import annotate
-from bot.sandbox.cluster.manifest import Document
+from bot.sandbox.cluster.manifest import Document, copied
 
 STEP = 0.05  # seconds between two states of one sync; the real ones are 10 to 700 ms apart
 STATES = 200
@@ -31,7 +30,7 @@ class Record:
     def document(self) -> Document:
         """A copy as it stands."""
         with self._lock:
-            return copy.deepcopy(self._document)
+            return copied(self._document)
 
     def ask(self, how: str) -> int:
         """Ask for a look by the annotation, and return the request's number."""
@@ -44,7 +43,7 @@ class Record:
     def change(self, change: Callable[[Document], Any], answers: int | None = None) -> None:
         """One new version of the document, if anything is new. `answers` is the request for a look that it answers."""
         with self._lock:
-            after = copy.deepcopy(self._document)
+            after = copied(self._document)
             change(after)
             if answers is not None and self.asked == answers:
                 annotate(after, {REFRESH: None})

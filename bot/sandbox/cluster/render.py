@@ -1,12 +1,14 @@
 """As much of kustomize as the sandbox needs, held to the real one where that is installed; the rest is refused."""
 
+import functools
 import posixpath
 from collections.abc import Callable
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from bot.sandbox.cluster.manifest import CannotRender, Document, entries, listed
+from bot.sandbox.cluster.manifest import CannotRender, Document, copied, entries, listed
 from bot.sandbox.cluster.patches import patch
 from bot.sandbox.cluster.transforms import transform
 
@@ -98,9 +100,14 @@ def _inside(folder: str, path: str) -> str:
 
 def _documents(data: bytes, path: str) -> list[Document]:
     try:
-        found = list(YAML(typ="safe", pure=True).load_all(data))
+        found = copied(_parsed(data))
     except (YAMLError, ValueError, RecursionError) as error:
         raise CannotRender(f"{path}: not YAML: {' '.join(str(error).split())[:200]}") from error
     if not all(isinstance(document, dict) for document in found if document is not None):
         raise CannotRender(f"{path}: not a mapping")
     return [document for document in found if document]
+
+
+@functools.lru_cache(maxsize=256)  # every look renders, and few files change
+def _parsed(data: bytes) -> list[Any]:
+    return list(YAML(typ="safe", pure=True).load_all(data))

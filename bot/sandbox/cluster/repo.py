@@ -19,6 +19,7 @@ class Repo:
         self.folder, self.url = folder, url
         self._token = token
         self._lock = threading.Lock()
+        self._files: dict[tuple[str, str], bytes] = {}
 
     def head(self, branch: str) -> str:
         """Fetch, and return the branch's commit."""
@@ -30,11 +31,15 @@ class Repo:
         return self._git("rev-parse", f"refs/heads/{branch}").decode().strip()
 
     def read(self, commit: str, path: str) -> bytes | None:
-        """A file's bytes, or None where there is none."""
-        try:
-            return self._git("cat-file", "blob", f"{commit}:{path}")
-        except GitFailed:
-            return None
+        """A file's bytes, or None where there is none. `commit` is an object name, so that they never change."""
+        found = self._files.get((commit, path))
+        if found is None:
+            try:
+                found = self._git("cat-file", "blob", f"{commit}:{path}")
+            except GitFailed:
+                return None
+            self._files[commit, path] = found
+        return found
 
     def _git(self, *words: str) -> bytes:
         try:

@@ -91,6 +91,9 @@ class DemoWorld:
         self.bot_url = f"http://127.0.0.1:{self.bot_port}"
         self.bot_process: Any = None
 
+        # One that stays, as tests ask all the time; a proxy that the environment names does not lead to our own loopback.
+        self._session = requests.Session()
+        self._session.trust_env = False
         self.features = FeatureStore()
         self._trainings: dict[str, Training] = {}
 
@@ -264,6 +267,7 @@ class DemoWorld:
             end(self.bot_process, grace=10)
             self.bot_process = None
         self._stack.close()
+        self._session.close()
 
     # --- the bot ---
 
@@ -330,7 +334,9 @@ class DemoWorld:
     def application(self, name: str) -> Any:
         """The Application as the cluster's API tells it."""
         headers = {"Authorization": f"Bearer {self.secrets['ARGOCD_TOKEN']}"}
-        answer = requests.get(f"{self.cluster.url}/api/v1/applications/{name}", headers=headers, timeout=10)
+        answer = self._session.get(
+            f"{self.cluster.url}/api/v1/applications/{name}", headers=headers, timeout=10
+        )
         answer.raise_for_status()
         return answer.json()
 
@@ -346,7 +352,7 @@ class DemoWorld:
     def api(self, path: str) -> Any:
         """An answer of the forge's REST API."""
         headers = {"Authorization": f"Bearer {self.secrets['FORGE_TOKEN']}"}
-        answer = requests.get(f"{self.forge.api_url}{path}", headers=headers, timeout=10)
+        answer = self._session.get(f"{self.forge.api_url}{path}", headers=headers, timeout=10)
         answer.raise_for_status()
         return answer.json()
 
@@ -364,7 +370,7 @@ class DemoWorld:
 
     def standing(self, target: str = TARGET) -> Any:
         """How the bot says that a target stands, with its journal."""
-        answer = requests.get(f"{self.bot_url}/api/targets/{target}", timeout=10)
+        answer = self._session.get(f"{self.bot_url}/api/targets/{target}", timeout=10)
         answer.raise_for_status()
         return answer.json()
 

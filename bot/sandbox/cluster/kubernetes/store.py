@@ -1,13 +1,12 @@
 """The objects of the cluster as its API gives them: the newest version of each, safe for threads."""
 
-import copy
 import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bot.sandbox.cluster.manifest import Document
+from bot.sandbox.cluster.manifest import Document, copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Store:
         key = (resource, str(metadata["namespace"]), str(metadata["name"]))
         with self._lock:
             before = self._objects.get(key)
-            kept = copy.deepcopy(document)
+            kept = copied(document)
             if before is not None:
                 kept["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"]
                 if kept == before:
@@ -88,7 +87,7 @@ class Store:
             kept["metadata"]["resourceVersion"] = self.next_version()
             self._objects[key] = {"apiVersion": resource.api_version, "kind": resource.kind, **kept}
             for listener in self.listeners:
-                listener(copy.deepcopy(self._objects[key]))
+                listener(copied(self._objects[key]))
             return True
 
     def change(
@@ -105,7 +104,7 @@ class Store:
     def get(self, resource: Resource, namespace: str, name: str) -> Document | None:
         """One object, or None where there is none."""
         with self._lock:
-            return copy.deepcopy(self._objects.get((resource, namespace, name)))
+            return copied(self._objects.get((resource, namespace, name)))
 
     def list(self, resource: Resource, namespace: str | None = None) -> list[Document]:
         """All objects of a kind in a namespace, or in all; in the API's order: by namespace and name."""
@@ -115,7 +114,7 @@ class Store:
                 for (kind, place, name), document in self._objects.items()
                 if kind == resource and namespace in (None, place)
             ]
-            return [copy.deepcopy(document) for _, _, document in sorted(found, key=lambda item: item[:2])]
+            return [copied(document) for _, _, document in sorted(found, key=lambda item: item[:2])]
 
     def remove(self, resource: Resource, namespace: str, name: str) -> None:
         """Forget an object; done already is done."""
