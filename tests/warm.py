@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, ClassVar
@@ -84,6 +85,8 @@ def _become(
 ) -> None:
     folder, log, errors = where
     os.setsid()
+    # It would keep alive the process that it is forked from, which must end with the test's: it ends with that one.
+    os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined]
     die_with_parent()
     for number, name in ((0, os.devnull), (1, log), (2, errors)):
         opened = os.open(name, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
