@@ -132,6 +132,7 @@ def test_zero_replicas_serve_nothing() -> None:
     verdict = said(application(summary={}))
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "no replicas" in verdict.because
+    assert "does not allow ReplicaSet and Pod" in verdict.because
 
 
 # --- Failure ---------------------------------------------------------------------------------------

@@ -24,7 +24,11 @@ def without_image(case: Case) -> Verdict | None:
         return case.pending(f"no pod runs {shown} yet")
     operation = case.app.operation
     if case.own and not app.images and operation and any(carries(one, image) for one in operation.images):
-        return case.inconclusive(f"{shown} is applied with no replicas: nothing serves it")
+        # A project hides what it does not allow, pods too (argo-cd, issue 28564).
+        return case.inconclusive(
+            f"{shown} is applied, and Argo CD shows no pod: there are no replicas, or the project of {app.name} does not allow"
+            " ReplicaSet and Pod"
+        )
     because = f"{case.state} at {commit(app.revision)}, but no pod runs {shown}"
     place = next((one for one in case.indirect.places if one[0] != "apps"), None)
     if place is not None:
