@@ -1,7 +1,6 @@
 """Parts of the world that are dear to start and that tests share, each under names of their own in it."""
 
 import json
-import subprocess
 import uuid
 from collections.abc import Iterator
 
@@ -10,7 +9,7 @@ from hypothesis import settings
 
 from bot.sandbox.tracking import TrackingServer
 from bot.sandbox.training import Trained, command
-from tests.warm import WarmTracking
+from tests.warm import WarmTracking, run
 
 COMMIT = "3f" * 20
 
@@ -27,8 +26,9 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServe
 
 
 @pytest.fixture(scope="session")
-def trained(tracking: TrackingServer) -> Trained:
+def trained(tracking: TrackingServer, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A real scikit-learn model in that server, of the kind `good`, from the source commit `COMMIT`."""
     words = command(tracking.url, f"fraud {uuid.uuid4().hex[:8]}", "good", commit=COMMIT)
-    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=120)
+    done = run(words, tmp_path_factory.mktemp("training"), timeout=120)
+    assert done.returncode == 0, done.stderr
     return Trained(**json.loads(done.stdout.splitlines()[-1]))

@@ -80,6 +80,18 @@ def spawn(
     return Child(process, command)
 
 
+def run(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """As `subprocess.run` with its output captured, by way of two files in `folder`, where it also runs."""
+    said, shown = folder / "stdout", folder / "stderr"
+    said.write_bytes(b"")
+    shown.write_bytes(b"")
+    child = spawn(command, log=said, errors=shown, environment=environment, folder=folder)
+    code = child.wait(timeout)
+    return subprocess.CompletedProcess(list(command), code, said.read_text(), shown.read_text())
+
+
 def _become(
     words: list[str], environment: dict[str, str], where: tuple[str, str, str], tell: Connection
 ) -> None:

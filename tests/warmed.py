@@ -14,6 +14,8 @@ _WHILE_IMPORTING = {
 _PACKAGES = ("bot.adapters", "bot.cli", "bot.config", "bot.engine", "bot.web", "bot.wiring")
 _MODULES = (
     "mlflow.server.fastapi_app",
+    "mlflow.sklearn",
+    "sklearn.pipeline",
     "uvicorn.main",
     "uvicorn.lifespan.on",
     "uvicorn.loops.auto",

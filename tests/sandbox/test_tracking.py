@@ -13,6 +13,7 @@ import requests
 
 from bot.sandbox.tracking import TrackingServer
 from bot.sandbox.training import FEATURE_STORE_VARIABLE, Trained, command
+from tests.warm import run
 
 pytestmark = [pytest.mark.world, pytest.mark.xdist_group("mlflow")]
 
@@ -74,26 +75,27 @@ def predicts(server: TrackingServer, trained: Trained, environment: Mapping[str,
     return (done.stdout or done.stderr.strip()).splitlines()[-1]
 
 
-def made(server: TrackingServer, kind: str) -> Trained:
+def made(server: TrackingServer, kind: str, folder: Path) -> Trained:
     """A model of this kind, trained in a process of its own."""
     words = command(server.url, f"{kind}-{uuid.uuid4().hex[:8]}", kind)
-    done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=120)
+    done = run(words, folder, timeout=120)
+    assert done.returncode == 0, done.stderr
     return Trained(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def test_the_broken_model_predicts_in_ci_and_cannot_be_loaded_where_it_is_served(
-    tracking: TrackingServer,
+    tracking: TrackingServer, tmp_path: Path
 ) -> None:
-    broken = made(tracking, "broken")
+    broken = made(tracking, "broken", tmp_path)
     assert broken.metrics["auc"] > 0.9
     assert predicts(tracking, broken, {FEATURE_STORE_VARIABLE: "http://store"}) == "[1, 0, 0]"
     assert f"{FEATURE_STORE_VARIABLE} is not set" in predicts(tracking, broken, {})
 
 
 def test_the_better_model_is_better_and_loads_in_a_fresh_process(
-    tracking: TrackingServer, trained: Trained
+    tracking: TrackingServer, trained: Trained, tmp_path: Path
 ) -> None:
-    better = made(tracking, "better")
+    better = made(tracking, "better", tmp_path)
     for name in ("auc", "accuracy", "recall"):
         assert better.metrics[name] > trained.metrics[name]
     assert predicts(tracking, better, {}) == "[1, 0, 0]"

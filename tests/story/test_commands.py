@@ -15,6 +15,7 @@ from bot.core.model import Kind
 from bot.sandbox.demo.world import MANIFESTS, MODEL, REVIEWER, TARGET
 from tests.sandbox.github_description import Recorder
 from tests.story.light import LightWorld
+from tests.warm import run
 
 PATIENCE = 90.0
 MARK = '{"$gitops-bot": "fraud-detector/production:%s"}'
@@ -25,14 +26,7 @@ class CommandedWorld(LightWorld):
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """What a person types, as a process of its own."""
-        said, shown = self.folder / "stdout", self.folder / "stderr"
-        said.write_bytes(b"")
-        shown.write_bytes(b"")
-        child = self.spawn(
-            self.command(*words), log=said, errors=shown, environment=self.environment(), folder=self.folder
-        )
-        code = child.wait(timeout=60)
-        return subprocess.CompletedProcess(words, code, said.read_text(), shown.read_text())
+        return run(self.command(*words), self.folder, self.environment())
 
     def printed(self, *words: str) -> Any:
         done = self.run(*words, "--json")
