@@ -39,19 +39,18 @@ def _version(new: str) -> PinValue:
 
 def _named(path: str, data: bytes, image: str) -> tuple[Source, list[Place]]:
     try:
-        source = parsing.read(path, data, image)
+        source = templates.lines(parsing.read(path, data, image), image)
     except Refused:
         source = templates.read(path, data, image)
-        found = templates.mentions(source, image)
-        if not found:
+        if not templates.mentions(source, image):
             raise
-        return source, found
+    if source.is_template:
+        return source, templates.mentions(source, image)
     found = mentions.mentions(source, image)
     if not found and source.is_part:
         source = parsing.read(path, data)
         found = mentions.mentions(source, image)
-    found = _literal(found or elsewhere.places(source, image)) or templates.lines(source, image)
-    return (found[0].source if found and found[0].source.is_template else source), found
+    return source, _literal(found or elsewhere.places(source, image))
 
 
 def _literal(found: list[Place]) -> list[Place]:

@@ -89,16 +89,18 @@ class _Reading:
             case ContainerPin():
                 return [containers.find(self._source(_the_file(pin, self.files)), pin, self.target.image)]
             case FilePin():
-                source = self._source(_the_file(pin, self.files), templates_too=True)
+                by_lines = pin.path is None
+                source = self._source(_the_file(pin, self.files), templates_too=True, by_lines=by_lines)
                 return _in_file(pin, self.target.image, source)
             case MarkerPin():
                 return self._marked(pin)
 
-    def _source(self, path: str, *, templates_too: bool = False) -> Source:
+    def _source(self, path: str, *, templates_too: bool = False, by_lines: bool = False) -> Source:
         if path not in self.sources:
             data, image = self.files[path], self.target.image
             try:
-                self.sources[path] = parsing.read(path, data, self._naming(path))
+                source = parsing.read(path, data, self._naming(path))
+                self.sources[path] = templates.lines(source, image) if by_lines else source
             except Refused:
                 template = templates.read(path, data, image) if templates_too else None
                 if template is None or not template.roots:
@@ -137,7 +139,6 @@ def _in_file(pin: FilePin, image: str, source: Source) -> Sequence[Place]:
         found = templates.mentions(source, image)
     elif pin.path is None:
         found = mentions.mentions(source, image) or elsewhere.places(source, image)
-        found = found or templates.lines(source, image)
     else:
         return [_at_path(pin, pin.path, image, source)]
     literal = [place for place in found if not place.is_template]

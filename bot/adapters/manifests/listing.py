@@ -73,12 +73,13 @@ def naming(image: str, files: Mapping[str, bytes]) -> Iterator[Mention]:
 
 def _read(path: str, data: bytes, image: str) -> tuple[Source | None, list[Place]]:
     try:
-        source = parsing.read(path, data)
+        source = templates.lines(parsing.read(path, data), image)
     except Refused:
         try:
             source = templates.read(path, data, image)
         except Refused:
             return None, []
+    if source.is_template:
         return source, templates.mentions(source, image)
     found = mentions.mentions(source, image) or elsewhere.places(source, image)
     return source, [place for place in found if not place.is_template]

@@ -112,11 +112,12 @@ def _line(match: re.Match[str]) -> _Line:
     return _Line(match["text"], match["quote"] or None, *marks)
 
 
-def lines(source: Source, image: str) -> list[Place]:
-    """The same of a file that is a text for YAML: `NAME=repository:tag` on each line, say."""
-    if any(root.id != "scalar" for root in source.roots):
-        return []
-    return mentions(read(source.path, source.data, image), image)
+def lines(source: Source, image: str) -> Source:
+    """The file by its lines where it is but a text for YAML (`NAME=repository:tag` on each, say); else as it is."""
+    if not source.roots or any(root.id != "scalar" for root in source.roots):
+        return source
+    found = read(source.path, source.data, image)
+    return found if found.roots else source
 
 
 def mentions(source: Source, image: str) -> list[Place]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.manifests import pins
+from bot.adapters.manifests import listing, pins
 from bot.adapters.manifests.editing import set_everywhere
 from bot.core.model import PinValue
 from bot.core.target import Alias, FilePin, Target
@@ -193,3 +193,17 @@ def test_a_file_of_names_and_values_changes(quote: str) -> None:
 def test_names_and_values_in_a_configmap_change() -> None:
     text = f"kind: ConfigMap\ndata:\n  a.properties: |\n    a=1\n    server.image = {IMAGE}:v6\n    b=2\n"
     assert edited(text) == text.replace("v6", "v7")
+
+
+def test_two_pins_of_one_line_change_it_once_and_a_path_leads_nowhere_in_it() -> None:
+    text = f"# c\nserver={IMAGE}:v6\nother=1\n".encode()
+    twice = Target("m/production", "m", Alias("champion"), IMAGE, (FilePin("a.env"), FilePin("a.env")))
+    assert pins.edited(twice, {"a.env": text}, PinValue("v7")) == {"a.env": text.replace(b"v6", b"v7")}
+    by_path = Target("m/production", "m", Alias("champion"), IMAGE, (FilePin("a.env", "server"),))
+    with pytest.raises(Refused, match="nothing is at the path server"):
+        pins.edited(by_path, {"a.env": text}, PinValue("v7"))
+
+
+def test_names_and_values_are_listed_with_the_pin_that_addresses_them() -> None:
+    [mention] = listing.naming(IMAGE, {"a.env": f"# c\nserver={IMAGE}:v6\nother=1\n".encode()})
+    assert (mention.line, mention.value.tag, mention.pin) == (2, "v6", "- {file: a.env}")
