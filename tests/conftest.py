@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,25 @@ COMMIT = "3f" * 20
 # How long an example takes says something about the machine only.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the stories, which keep the cores busy, over the files of worlds, which mostly wait: at once they fill both."""
+    stories = [item for item in items if item.get_closest_marker("story")]
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        if item not in stories:
+            files.setdefault(item.path, []).append(item)
+    worlds = [file for file, tests in files.items() if any(map(_waits, tests))] or [*files][-1:]
+    following: dict[Path, list[pytest.Item]] = {}
+    for number, story in enumerate(stories if worlds else []):
+        following.setdefault(worlds[number * len(worlds) // len(stories)], []).append(story)
+    if worlds:
+        items[:] = [item for file, tests in files.items() for item in (*tests, *following.get(file, ()))]
+
+
+def _waits(item: pytest.Item) -> bool:
+    return item.get_closest_marker("world") is not None and item.get_closest_marker("xdist_group") is None
 
 
 @pytest.fixture(scope="session")
