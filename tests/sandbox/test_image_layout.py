@@ -97,7 +97,9 @@ def test_a_layer_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
         unpack_layer(bomb, tmp_path, limit=1 << 19)
 
 
-@pytest.mark.parametrize("content", [b"", b"not gzip", gzip.compress(b"not a tar file at all" * 100, mtime=0)])
+@pytest.mark.parametrize(
+    "content", [b"", b"not gzip", gzip.compress(b"not a tar file at all" * 100, mtime=0)]
+)
 def test_bytes_that_are_no_layer_are_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(BadImage):
         unpack_layer(io.BytesIO(content), tmp_path)
