@@ -11,6 +11,10 @@ Node = Any
 """A node of either library: `id` (scalar, sequence, mapping), `tag`, `value`, `style`, marks in code points of the text."""
 
 
+class NotYaml(Refused):
+    """No parser accepts the text: it may be a template, whose lines can be read."""
+
+
 def composed(path: str, text: str, line: Callable[[int], int]) -> tuple[Node, ...]:
     """The root node of each document. `Refused` with reason and line (of an index of the text) when both parsers fail."""
     roots = _by_libyaml(text)
@@ -85,10 +89,10 @@ def _by_ruamel(path: str, text: str, line: Callable[[int], int]) -> tuple[Node, 
         at = f":{line(mark.index)}" if mark is not None else ""
         # ruamel.yaml formats some of its reasons as tuples.
         said = re.sub(r"\('([^']*)',\)", r"'\1'", str(error.problem or error.context))
-        raise Refused(f"{path}{at}: this is not YAML ({said}); {_template_hint(text)}") from error
+        raise NotYaml(f"{path}{at}: this is not YAML ({said}); {_template_hint(text)}") from error
     except YAMLError as error:
         said = " ".join(str(error).split())
-        raise Refused(f"{path}: this is not YAML ({said}); correct the file") from error
+        raise NotYaml(f"{path}: this is not YAML ({said}); correct the file") from error
     except RecursionError as error:
         raise Refused(f"{path}: the file is nested too deeply to be a manifest; write it flatter") from error
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from bot.adapters.manifests import elsewhere, fields, mentions, parsing, references, scalars, templates, tree
+from bot.adapters.manifests.compose import NotYaml
 from bot.adapters.manifests.places import Place
 from bot.adapters.manifests.source import Source
 from bot.core.model import PinValue
-from bot.ports import Refused
 
 At = tuple[int, Sequence[str | int]]
 """A document's number, from 0, and the steps to a place in it."""
@@ -40,7 +40,7 @@ def _version(new: str) -> PinValue:
 def _named(path: str, data: bytes, image: str) -> tuple[Source, list[Place]]:
     try:
         source = templates.lines(parsing.read(path, data, image), image)
-    except Refused:
+    except NotYaml:
         source = templates.read(path, data, image)
         if not templates.mentions(source, image):
             raise

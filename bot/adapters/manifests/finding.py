@@ -15,6 +15,7 @@ from bot.adapters.manifests import (
     templates,
     tree,
 )
+from bot.adapters.manifests.compose import NotYaml
 from bot.adapters.manifests.places import Place, refuse_shared, refuse_templates
 from bot.adapters.manifests.source import Source
 from bot.core.target import ContainerPin, FilePin, KustomizePin, MarkerPin, Pin, Target
@@ -101,7 +102,7 @@ class _Reading:
             try:
                 source = parsing.read(path, data, self._naming(path))
                 self.sources[path] = templates.lines(source, image) if by_lines else source
-            except Refused:
+            except NotYaml:
                 template = templates.read(path, data, image) if templates_too else None
                 if template is None or not template.roots:
                     raise

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bot.adapters.manifests import elsewhere, fields, finding, kustomize, mentions, parsing, templates
+from bot.adapters.manifests.compose import NotYaml
 from bot.adapters.manifests.places import Place
 from bot.adapters.manifests.source import Source
 from bot.core.model import PinValue
@@ -74,11 +75,10 @@ def naming(image: str, files: Mapping[str, bytes]) -> Iterator[Mention]:
 def _read(path: str, data: bytes, image: str) -> tuple[Source | None, list[Place]]:
     try:
         source = templates.lines(parsing.read(path, data), image)
+    except NotYaml:
+        source = templates.read(path, data, image)
     except Refused:
-        try:
-            source = templates.read(path, data, image)
-        except Refused:
-            return None, []
+        return None, []
     if source.is_template:
         return source, templates.mentions(source, image)
     found = mentions.mentions(source, image) or elsewhere.places(source, image)

@@ -207,3 +207,23 @@ def test_two_pins_of_one_line_change_it_once_and_a_path_leads_nowhere_in_it() ->
 def test_names_and_values_are_listed_with_the_pin_that_addresses_them() -> None:
     [mention] = listing.naming(IMAGE, {"a.env": f"# c\nserver={IMAGE}:v6\nother=1\n".encode()})
     assert (mention.line, mention.value.tag, mention.pin) == (2, "v6", "- {file: a.env}")
+
+
+# --- What a parser accepts and nothing should -----------------------------------------------------
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+HARMFUL = {
+    "multiplying aliases": (BOMB, "millions of values"),
+    "nesting": ("x: " + "[" * 2000, "nested too deeply"),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), HARMFUL.values(), ids=HARMFUL)
+def test_the_line_of_an_image_is_no_way_around_a_refusal(text: str, reason: str) -> None:
+    whole = f"image: {IMAGE}:v6\n{text}"
+    with pytest.raises(Refused, match=reason):
+        edited(whole)
+    target = Target("m/production", "m", Alias("champion"), IMAGE, (FilePin("f.yaml"),))
+    with pytest.raises(Refused, match=reason):
+        pins.edited(target, {"f.yaml": whole.encode()}, PinValue("v7"))
+    assert list(listing.naming(IMAGE, {"f.yaml": whole.encode()})) == []
