@@ -214,7 +214,7 @@ def test_names_and_values_are_listed_with_the_pin_that_addresses_them() -> None:
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
 HARMFUL = {
     "multiplying aliases": (BOMB, "millions of values"),
-    "nesting": ("x: " + "[" * 2000, "nested too deeply"),
+    "nesting": ("x: " + "[\n " * 2000, "nested too deeply"),
 }
 
 
