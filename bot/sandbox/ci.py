@@ -164,7 +164,8 @@ class CI:
 
     def _layers(self, folder: Path) -> tuple[Layer, ...]:
         source = self._template / "model-image"
-        server = {f"/app/{name}": source / name for name in ("answer.py", "scoring.py", "serve.py")}
+        names = ("answer.py", "scoring.py", "serve.py", "serving_settings.py")
+        server = {f"/app/{name}": source / name for name in names}
         return (
             write_layer(server, folder / "server.tar.gz"),
             write_layer({"/app/model": folder / "model"}, folder / "model.tar.gz"),

@@ -430,8 +430,7 @@ def test_the_workflows_of_the_tree_pass_their_tools(written: tuple[Path, Answers
         schema = ("--builtin-schema", "vendor.azure-pipelines", "--data-transform", "azure-pipelines")
         pipeline = str(folder / "azure-pipelines.yml")
         commands.append([str(tools / "check-jsonschema"), *schema, "--regex-variant", "nonunicode", pipeline])
-    if shutil.which("actionlint"):
-        commands.append(["actionlint", *workflows])
+    commands.append([str(tools / "actionlint"), *workflows])
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr

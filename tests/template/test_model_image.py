@@ -155,6 +155,7 @@ def test_the_last_stage_has_the_model_its_server_and_nothing_that_builds(root: P
         "answer.py",
         "scoring.py",
         "serve.py",
+        "serving_settings.py",
         "model",
     }
     assert not (app / "model" / "__pycache__").exists()

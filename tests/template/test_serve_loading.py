@@ -73,8 +73,8 @@ def test_what_a_pod_allows_for_loading_is_what_its_rollout_reckons_with() -> Non
     slowest = max(loading, ready["initialDelaySeconds"]) + ready["periodSeconds"] + ready["timeoutSeconds"]
     pulling = 120
     assert slowest + spec["minReadySeconds"] + pulling <= spec["progressDeadlineSeconds"]
-    serve = (TEMPLATE / "model-image" / "serve.py").read_text()
-    assert "load_seconds: float = 150.0" in serve
+    settings = (TEMPLATE / "model-image" / "serving_settings.py").read_text()
+    assert "load_seconds: float = 150.0" in settings
 
 
 def test_a_model_that_was_loaded_in_time_is_served_for_longer(start: Start) -> None:
