@@ -272,11 +272,11 @@ def test_an_autoscaler_without_metrics_of_new_pods_is_no_failure_of_the_release(
     deployment = SERVICE | {"group": "apps", "version": "v1", "kind": "Deployment"}
     hpa = SERVICE | {"group": "autoscaling", "version": "v2", "kind": "HorizontalPodAutoscaler"}
     untold = unwell("Degraded", "2026-11-23T07:03:30Z", deployment, hpa)
-    assert said(untold, seconds=180).outcome is Outcome.PENDING
-    assert said(untold, seconds=240).outcome is Outcome.FAILED
+    assert said(untold, seconds=60).outcome is Outcome.PENDING
+    assert said(untold, seconds=90).outcome is Outcome.FAILED
     bad = {"health": {"status": "Degraded"}}
     told = unwell("Degraded", "2026-11-23T07:03:30Z", deployment | bad, hpa | bad)
-    assert said(told, seconds=180).outcome is Outcome.FAILED
+    assert said(told, seconds=60).outcome is Outcome.FAILED
     alone = unwell(
         "Degraded", "2026-11-23T07:03:30Z", deployment | {"health": {"status": "Healthy"}}, hpa | bad
     )

@@ -8,8 +8,8 @@ from bot.adapters.argocd.places import Place
 from bot.core.telling import at, commit, excerpt
 from bot.core.verdict import Outcome, Verdict
 
-# New pods have metrics after a minute or two: metrics-server asks every 15 s, and of pods that are ready.
-METRICS = timedelta(minutes=3)
+# Without metrics of new pods it was so for 15 s in a healthy rollout (fixtures/kubernetes, 12): three times that.
+METRICS = timedelta(seconds=45)
 
 
 def out_of_sync(case: Case) -> Verdict | None:
