@@ -12,7 +12,6 @@ from bot.adapters.manifests.source import Source
 _IMAGE = ("imagerepository", "imagerepo", "imagename", "baseimage", "repository", "repo", "image", "name")
 _REGISTRY = ("imageregistry", "registry", "hub")
 _OWNER = ("repository", "repo", "organization", "org")
-_HUBS = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _TAG = ("imagetag", "tag")
 _VERSION = ("imageversion", "version")
 _DIGEST = ("imagedigest", "digest")
@@ -122,7 +121,7 @@ def _is_named(name: str, said: Node, fields: Sequence[Field], image: str, regist
         return False
     hosts = _texts(_belonging(name, fields, _REGISTRY))
     if image == text:
-        return all(image.startswith(f"{host}/") or host in _HUBS or "{" in host for host in hosts)
+        return all(image.startswith(f"{host}/") or host in shapes.HUBS or "{" in host for host in hosts)
     owners = [f"{owner}/" for owner in _texts(_belonging(name, fields, _OWNER)) if owner != text]
     heads = {f"{host}/{owner}" for host in hosts or registries for owner in ("", *owners)}
     return image in {head + text for head in {*heads, *owners}} and bool(_stems(name, _IMAGE))

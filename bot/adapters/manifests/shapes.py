@@ -19,6 +19,8 @@ _SPACE = re.compile(r"\s")
 # Behind any other, `redis://redis:6379` say, stands the address of a service.
 _SCHEME = re.compile(r"(?:oci|docker|oras)://")
 _BARE_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+HUBS = ("docker.io", "index.docker.io", "registry-1.docker.io")
+"""The registries that an image is in that names none."""
 _RELEASE = re.compile(r"v?[0-9]+[.-]|latest\Z")
 
 
@@ -112,6 +114,8 @@ def _split_changes(
             )
         carries = "@" in str(tag.value) and to.digest
         return [Replace(tag, f"{to.tag}@{to.digest}" if carries else to.tag)]
+    if tag is None and to.digest is None:
+        raise source.refusal(mapping, "there is no key for a tag here", 'add `tag: ""` beside the digest')
     changes: list[Change] = []
     if tag is not None and to.tag is not None:
         changes.append(Replace(tag, to.tag))
@@ -161,35 +165,26 @@ def parameters(source: Source, listed: Node, image: str) -> Iterator[Place]:
     for name, node in named.items():
         above, dot, last = name.rpartition(".")
         if name == image:
-            yield _parameter(source, node)
+            yield in_keys(source, listed, (node, None), image)
         elif last in ("repository", "name") and str(node.value) in _without_registry(
             named, above + dot, image
         ):
-            for key in ("tag", "digest"):
-                if (found := named.get(f"{above}{dot}{key}")) is not None:
-                    yield _parameter(source, found, key)
+            tag, digest = (
+                next((named[f"{above}{dot}{key}"] for key in keys if f"{above}{dot}{key}" in named), None)
+                for keys in (_TAGS, _DIGESTS)
+            )
+            if tag is not None or digest is not None:
+                yield in_keys(source, listed, (tag, digest), image)
         elif (place := variable(source, node, image, name)) is not None:
             yield place
 
 
 def _without_registry(named: dict[str, Node], prefix: str, image: str) -> tuple[str, ...]:
     registry = named.get(f"{prefix}registry")
-    if registry is None:
-        return (image,)
-    return (image.removeprefix(f"{str(registry.value).rstrip('/')}/"),)
-
-
-def _parameter(source: Source, node: Node, key: str = "tag") -> Place:
-    said = references.parsed(f":{node.value}")
-    value = said if key == "tag" else PinValue(digest=str(node.value) or None)
-
-    def write(to: PinValue) -> list[Change]:
-        if key == "digest":
-            return [Replace(node, to.digest)] if to.digest else []
-        text = f"{to.tag}@{to.digest}" if to.digest and said.digest else to.tag
-        return [Replace(node, text)] if text else []
-
-    return Place(source, node, (node,), value, write, form="parameter")
+    host = "" if registry is None or tree.is_empty(registry) else f"{str(registry.value).rstrip('/')}/"
+    if image.startswith(host):
+        return (image.removeprefix(host),)
+    return (image,) if host.rstrip("/") in HUBS else ()
 
 
 def where(place: Place, steps: Steps, form: str, name: str | None = None) -> Place:

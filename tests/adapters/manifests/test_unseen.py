@@ -227,3 +227,52 @@ def test_the_line_of_an_image_is_no_way_around_a_refusal(text: str, reason: str)
     with pytest.raises(Refused, match=reason):
         pins.edited(target, {"f.yaml": whole.encode()}, PinValue("v7"))
     assert list(listing.naming(IMAGE, {"f.yaml": whole.encode()})) == []
+
+
+# --- Helm parameters of an Application ------------------------------------------------------------
+
+
+def parameters(**named: str) -> str:
+    entries = "".join(f"  - name: server.{name}\n    value: '{said}'\n" for name, said in named.items())
+    return f"helm:\n  parameters:\n{entries}"
+
+
+def by_pin(text: str, value: PinValue) -> str:
+    target = Target("m/production", "m", Alias("champion"), IMAGE, (FilePin("f.yaml"),))
+    files = {"f.yaml": text.encode()}
+    return pins.edited(target, files, value).get("f.yaml", files["f.yaml"]).decode()
+
+
+@pytest.mark.parametrize("name", ["tag", "imageTag"])
+def test_a_tag_and_a_digest_in_parameters_are_one_pin(name: str) -> None:
+    before, after, no_digest = (
+        parameters(**{"registry": "ghcr.io", "repository": "acme/m", "digest": digest, name: tag})
+        for tag, digest in (("v6", f"sha256:{SIX}"), ("v7", f"sha256:{SEVEN}"), ("v7", ""))
+    )
+    assert edited(before, f"v7@sha256:{SEVEN}") == by_pin(before, PinValue("v7", f"sha256:{SEVEN}")) == after
+    # A digest that stays would win over the new tag.
+    assert edited(before, "v7") == by_pin(before, PinValue("v7")) == no_digest
+
+
+def test_parameters_of_another_registry_are_another_image() -> None:
+    other = parameters(registry="quay.io", repository="acme/m", tag="v6")
+    with pytest.raises(Refused, match="nothing here names the image"):
+        edited(other, image="acme/m")
+    assert edited(other.replace("quay.io", "docker.io"), image="acme/m") == other.replace(
+        "quay.io", "docker.io"
+    ).replace("v6", "v7")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"image:\n  repository: {IMAGE}\n  digest: sha256:{SIX}\n",
+        parameters(repository=IMAGE, digest=f"sha256:{SIX}"),
+        f"imageName: {IMAGE}\nimageDigest: sha256:{SIX}\n",
+    ],
+    ids=["values", "parameters", "keys that begin alike"],
+)
+def test_a_digest_alone_does_not_give_way_to_a_tag_that_has_no_key(text: str) -> None:
+    assert edited(text, f"v7@sha256:{SEVEN}") == text.replace(SIX, SEVEN)
+    with pytest.raises(Refused, match="there is no key for a tag here"):
+        edited(text, "v7")
