@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from bot.core.actions import Merge, MoveAliasBack
+from bot.core.actions import Merge, MoveAliasBack, OpenRevert
 from bot.core.model import Kind, PinValue, ProofState
-from bot.core.names import LABEL_BROKEN, LABEL_PERSON
+from bot.core.names import LABEL_BROKEN, LABEL_PERSON, revert_branch
 from bot.core.target import ArgoCD, HttpCheck, MergePolicy, PredictionCheck, PrometheusCheck, RevertPolicy
 from bot.engine.act import act
 from bot.engine.reconcile import judge, reconcile
 from bot.ports import Notice, Refused, Retryable
 from tests.engine.test_every_story import NAME, merged, promoted, reverting, to_rest
-from tests.engine.world import Manifests, MemoryWorld, Notifier, version_pinned
+from tests.engine.world import REPOSITORY, Manifests, MemoryBranch, MemoryWorld, Notifier, version_pinned
 
 
 def said(world: MemoryWorld) -> str:
@@ -368,6 +368,30 @@ def test_a_revert_that_cannot_be_written_is_said_told_and_not_tried_for_ever() -
     world.image_appears("3")
     to_rest(world)
     assert [p.version for p in world.open(Kind.DEPLOY)] == ["3"]
+
+
+def test_what_a_person_pins_at_the_last_moment_is_not_taken_back() -> None:
+    world = merged({})
+    world.cluster_syncs("bad")
+    judged = judge(world.target, world.ports())
+    assert isinstance(judged.decision.action, OpenRevert)
+    world.person_pins(PinValue("hotfix", "sha256:hotfix", REPOSITORY))
+    act(judged.decision, judged.look, world.ports())
+    assert not world.open(Kind.REVERT)
+    assert not any("revert" in name for name in world.branches)
+    assert world.commits[-1].value.tag == "hotfix"
+
+
+def test_the_branch_of_a_revert_that_a_person_works_on_is_left_alone() -> None:
+    world = merged({})
+    name = revert_branch(NAME, "2", world.proposals[-1].number)
+    theirs = MemoryBranch("feed", world.commits[-1].value, len(world.commits) - 1, ("feed",))
+    world.branches[name] = theirs
+    world.cluster_syncs("bad")
+    reconcile(NAME, world.ports())
+    assert world.branches[name] == theirs
+    assert world.journal[0].outcome == "refused"
+    assert "carries commits of a person" in world.journal[0].because
 
 
 class Unwritable(Manifests):
