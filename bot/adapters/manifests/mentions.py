@@ -12,6 +12,8 @@ from bot.adapters.manifests.source import Source
 
 CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 _URIS = ("storageUri", "modelUri")
+# What a label or an annotation says of an image is read by people and queries, and runs nothing.
+_DESCRIBING = ("labels", "Labels", "annotations", "Annotations", "selector", "Selector")
 _PATCHES = ("patch", "patchesStrategicMerge", "patchesJson6902")
 
 
@@ -111,6 +113,8 @@ def _embedded(spot: _Spot, image: str) -> Iterator[Source]:
 
 
 def _images(spot: _Spot, image: str) -> Iterator[Place]:
+    if str(spot.key()).endswith(_DESCRIBING):
+        return
     split = shapes.split(spot.source, spot.node, image, named=_is_about_images(spot))
     if split is not None:
         yield shapes.where(split, spot.steps, "values")

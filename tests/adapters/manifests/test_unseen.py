@@ -276,3 +276,11 @@ def test_a_digest_alone_does_not_give_way_to_a_tag_that_has_no_key(text: str) ->
     assert edited(text, f"v7@sha256:{SEVEN}") == text.replace(SIX, SEVEN)
     with pytest.raises(Refused, match="there is no key for a tag here"):
         edited(text, "v7")
+
+
+@pytest.mark.parametrize("key", ["labels", "matchLabels", "annotations", "podAnnotations", "nodeSelector"])
+def test_a_label_or_annotation_of_the_name_image_stays(key: str) -> None:
+    text = f"metadata:\n  {key}:\n    image: nginx\n    image.tag: v6\nspec:\n  image: nginx:v6 # c\n"
+    assert edited(text, image="nginx") == text.replace("nginx:v6", "nginx:v7")
+    versioned = text.replace("image: nginx\n", "image: nginx:v6\n    tag: v6\n")
+    assert edited(versioned, image="nginx") == versioned.replace("v6 # c", "v7 # c")
