@@ -5,8 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv
 STAMP  := $(VENV)/.installed
-# Two worlds of servers at a time are what two cores carry.
-PYTEST_WORKERS ?= 2
+# Tests wait for servers for a quarter of their time: three at a time fill two cores.
+PYTEST_WORKERS ?= 3
 
 .PHONY: help install demo test lint check bench fmt lock clean
 
