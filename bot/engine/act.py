@@ -242,8 +242,8 @@ def _opened(action: OpenRevert, because: str, branch: str, title: str, look: Sna
     target = look.target
     with world.reverting:
         person = action.person or (STORM if _stormy(look, world) else "")
-        opened = look.revert is not None and look.revert.state is ProposalState.OPEN
-        seen = look.revert.opened_at if look.revert is not None and opened else look.now
+        revert = look.revert
+        seen = revert.opened_at if revert and revert.state is ProposalState.OPEN else look.now
         body = wording.revert_body(replace(action, person=person), target, seen)
         labels = (LABEL, LABEL_PERSON) if person else (LABEL, LABEL_REVERT)
         proposal = world.forge.open(branch, title, body, labels=labels, reviewers=target.reviewers)

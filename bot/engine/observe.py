@@ -135,9 +135,8 @@ def _before_proven(look: Snapshot, world: World) -> bool:
     """Whether what is gone back to was proven live; what the bot did not bring is trusted."""
     before = look.pinned.before
     version = version_of_tag(before.tag) if before is not None else None
-    opened = (
-        look.revert is not None and LABEL_REVERT in look.revert.labels
-    )  # it carries the answer since then
+    # What is open carries the answer since it was labelled.
+    opened = look.revert is not None and LABEL_REVERT in look.revert.labels
     if version is None or opened:
         return True
     brought = world.forge.newest(deploy_branch(look.target.name, version))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bot.adapters.argocd.places import Place, own_health, place_of, roots
+from bot.adapters.argocd.places import Place, applied, own_health, place_of, roots
 from bot.core.fields import child, maps, text, texts
 from bot.core.images import carries, of_same_repository
 from bot.core.verdict import Claim
@@ -28,17 +28,17 @@ def others(document: Mapping[str, Any], documents: Sequence[Mapping[str, Any]], 
     health, found = own_health(status), roots(documents)
     running = {place: [image for node in nodes for image in texts(node.get("images"))] for place, nodes in found.items()}  # fmt: skip
     tops = [node for place, nodes in found.items() for node in nodes if place_of(node) == place]
-    applied = {place_of(item): texts(item.get("images")) for item in _applied(status)}
+    synced = applied(document)
     unwell = _unwell(maps(status, "resources"), health) or _unwell(tops, health)
     runners = {
         place
-        for images in (applied, running)
+        for images in (synced, running)
         for place, listed in images.items()
         if any(carries(one, claim.image) for one in listed)
     }
     if not runners and claim.deployment is None:
         return ""
-    if any(_may_run(place, runners, applied, running, claim) for place in unwell):
+    if any(_may_run(place, runners, synced, running, claim) for place in unwell):
         return ""
     return ", ".join(f"{kind} {name}" for _, kind, _, name in unwell[:3])
 
@@ -49,13 +49,13 @@ def drifted(document: Mapping[str, Any], claim: Claim) -> str:
     An autoscaler, a certificate or a rest that is not pruned keeps many an Application OutOfSync for ever.
     """
     status = child(document, "status")
-    applied = {place_of(item): texts(item.get("images")) for item in _applied(status)}
-    runners = {place for place, listed in applied.items() if any(carries(one, claim.image) for one in listed)}
-    synced = {place_of(item): text(item, "status") for item in maps(status, "resources")}
-    out = [place for place, word in synced.items() if word == "OutOfSync"]
-    if not runners or any(synced.get(place) != "Synced" for place in runners):
+    synced = applied(document)
+    runners = {place for place, listed in synced.items() if any(carries(one, claim.image) for one in listed)}
+    words = {place_of(item): text(item, "status") for item in maps(status, "resources")}
+    out = [place for place, word in words.items() if word == "OutOfSync"]
+    if not runners or any(words.get(place) != "Synced" for place in runners):
         return ""
-    if any(_may_run(place, runners, applied, {}, claim) for place in out):
+    if any(_may_run(place, runners, synced, {}, claim) for place in out):
         return ""
     return ", ".join(f"{kind} {name}" for _, kind, _, name in out[:3])
 
@@ -77,14 +77,14 @@ def suspects(document: Mapping[str, Any]) -> str:
 def _may_run(
     place: Place,
     runners: set[Place],
-    applied: Mapping[Place, Sequence[str]],
+    synced: Mapping[Place, Sequence[str]],
     running: Mapping[Place, Sequence[str]],
     claim: Claim,
 ) -> bool:
     group, kind, _, name = place
     if place in runners or (kind in _MAY_RUN and name == claim.deployment):
         return True
-    if applied.get(place):
+    if synced.get(place):
         return False
     if running.get(place):
         # Of what failed, perhaps only the pods of before are left.
@@ -94,8 +94,3 @@ def _may_run(
 
 def _unwell(resources: Iterable[Mapping[str, Any]], health: str) -> list[Place]:
     return [place_of(item) for item in resources if health and own_health(item) == health]
-
-
-def _applied(status: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """What the last sync was about, with the images that it gave to each."""
-    return maps(child(child(status, "operationState"), "syncResult"), "resources")

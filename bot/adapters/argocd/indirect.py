@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.adapters.argocd.places import Place, own_health, place_of, pods_by_root
+from bot.adapters.argocd.places import Place, applied, own_health, place_of, pods_by_root
 from bot.adapters.argocd.room import is_gone
 from bot.core.fields import child, maps, text, texts
 from bot.core.images import carries, of_same_repository
@@ -90,8 +90,7 @@ def read_indirect(
 def _left(document: Mapping[str, Any], claim: Claim) -> tuple[str, ...]:
     """Images of before among all pods of the Application, without those that its last sync gave to something."""
     status = child(document, "status")
-    synced = maps(child(child(status, "operationState"), "syncResult"), "resources")
-    meant = {image for item in synced for image in texts(item.get("images"))}
+    meant = {image for images in applied(document).values() for image in images}
     running = texts(child(status, "summary").get("images"))
     return tuple(image for image in running if image not in meant and _is_old(image, claim))
 

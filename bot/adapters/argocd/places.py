@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bot.core.fields import child, maps, text
+from bot.core.fields import child, maps, text, texts
 
 TREE = "ApplicationTree"
 Place = tuple[str, str, str, str]  # group, kind, namespace, name
@@ -19,6 +19,12 @@ def place_of(holder: Mapping[str, Any]) -> Place:
 def own_health(holder: Mapping[str, Any]) -> str:
     """The health that is told of an object; empty where none is."""
     return text(child(holder, "health"), "status")
+
+
+def applied(document: Mapping[str, Any]) -> Mapping[Place, Sequence[str]]:
+    """What the last sync was about, with the images that it gave to each."""
+    result = child(child(document, "status"), "operationState", "syncResult")
+    return {place_of(item): texts(item.get("images")) for item in maps(result, "resources")}
 
 
 def roots(documents: Sequence[Mapping[str, Any]]) -> Mapping[Place, Sequence[Mapping[str, Any]]]:

@@ -64,9 +64,7 @@ class MlflowRegistry:
         """The logged input example, of 1 MiB at most, as a body for /invocations; None when there is no such."""
         with contextlib.suppress(Gone, Unreadable), self._mlflow.asking():
             found = self._mlflow.models.get_model_version(model, version)
-            told = self._card(model, version, found.source, found.creation_timestamp)
-            if told.example is not None:
-                return self._example(model, version, found.source, found.creation_timestamp)
+            return self._example(model, version, found.source, found.creation_timestamp)
         return None
 
     def tag(self, model: str, version: str, tags: Mapping[str, str]) -> None:
@@ -165,7 +163,9 @@ class MlflowRegistry:
 
     def _read_example(self, model: str, version: str, source: str, created: int) -> Mapping[str, Any] | None:
         told = self._card(model, version, source, created)
-        content = self._mlflow.file(model, version, told.example or "", _EXAMPLE_LIMIT)
+        if told.example is None:
+            return None
+        content = self._mlflow.file(model, version, told.example, _EXAMPLE_LIMIT)
         return card.body(content, told.wrapped)
 
     def _run_page(self, run: Any) -> str:
