@@ -4,13 +4,12 @@ import gzip
 import json
 import re
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from bot.adapters.kubernetes import KubernetesObjects
 from bot.core.target import ArgoCD
 from bot.core.verdict import Claim, Outcome, Verdict
 from bot.ports import Cluster, Refused, Retryable
+from tests.adapters.listening import Quiet, listening
 from tests.parts import free_port
 from tests.recordings.reader import HERE, changes
 from tests.sandbox.clusters import APPLICATION, OVERLAY, TOKEN, World, cluster_world
@@ -202,7 +202,7 @@ def answering(answer: Callable[[str], Answer]) -> Iterator[tuple[str, list[tuple
     """A server that says this about every path, and the paths and Authorization headers that it was asked with."""
     asked: list[tuple[str, str | None]] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_DELETE(self) -> None:
             # As the real server guards itself against requests of browsers.
             typed = self.headers.get("Content-Type") == "application/json"
@@ -223,22 +223,8 @@ def answering(answer: Callable[[str], Answer]) -> Iterator[tuple[str, list[tuple
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: Any) -> None:
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler) as port:
+        yield f"http://127.0.0.1:{port}", asked
 
 
 def looked(answer: Callable[[str], Answer], rollout: ArgoCD = ROLLOUT, **options: Any) -> Verdict:

@@ -2,19 +2,18 @@
 
 import gzip
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from bot.adapters.argocd import ArgoCDCluster
 from bot.core.target import ArgoCD
 from bot.core.verdict import Claim, Outcome, Verdict
+from tests.adapters.listening import Quiet, listening
 from tests.recordings.reader import changes
 
 pytestmark = pytest.mark.world
@@ -34,24 +33,13 @@ def served(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[tuple[s
     """A server that answers like this; yields its address and the paths that were asked for."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
             answer(self)
 
-        def log_message(self, *_: Any) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler) as port:
+        yield f"http://127.0.0.1:{port}", asked
 
 
 def looked(url: str, timeout: float = 5) -> Verdict:

@@ -25,6 +25,7 @@ from bot.core.model import Field
 from bot.core.target import HttpCheck, PredictionCheck
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Expected
+from tests.adapters.listening import Quiet, listening
 from tests.parts import free_port, require
 
 pytestmark = pytest.mark.world
@@ -212,30 +213,15 @@ def test_a_certificate_that_nobody_vouches_for_is_no_proof(tmp_path: Path) -> No
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: Any) -> None:
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        check = HttpCheck(f"https://127.0.0.1:{server.server_port}/")
+    with listening(Handler, context) as port:
+        check = HttpCheck(f"https://127.0.0.1:{port}/")
         distrusted = HttpProber().probe(check, EXPECTED, NOW)
         trusted = HttpProber(verify_tls=str(certificate)).probe(check, EXPECTED, NOW)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
     assert distrusted.outcome is Outcome.INCONCLUSIVE
     assert "certificate is not trusted" in distrusted.because
     assert trusted.outcome is Outcome.SUCCEEDED

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from bot.adapters.prometheus.window import looks_back
 from bot.core.target import AlertsCheck, PrometheusCheck
 from bot.core.verdict import Outcome, Verdict
 from bot.ports import Refused
+from tests.adapters.listening import Quiet, listening
 from tests.parts import free_port, require
 
 pytestmark = pytest.mark.world
@@ -291,7 +292,7 @@ def answering(
     """A server that always answers this, and what it was asked."""
     asked: list[Any] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append((self.path, self.headers.get("Authorization")))
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -301,22 +302,8 @@ def answering(
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: Any) -> None:
-            """A client that has read enough hangs up."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler) as port:
+        yield f"http://127.0.0.1:{port}", asked
 
 
 def matrix(*series: Any, **more: Any) -> dict[str, Any]:
